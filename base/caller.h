@@ -1,0 +1,33 @@
+/*
+ * The caller: on whose behalf the running fiber works. The VFS and the network
+ * stack know guest tasks only through this; the sentry embeds one in each task.
+ */
+#pragma once
+#include "base/cred.h"
+#include "base/types.h"
+
+struct uspace;
+struct fs_context;
+struct fdtable;
+struct kernel;
+
+struct caller {
+	struct cred *cred;     /* owned; replaced only by the task itself */
+	struct uspace *uspace; /* guest memory; NULL for kernel fibers */
+	struct fs_context *fs; /* root, cwd, umask (fs/vfs/fs_context.h) */
+	struct fdtable *files; /* fs/vfs/fdtable.h */
+	s32 pid;               /* thread group id in the guest's own view */
+	s32 tid;
+	u64 fsize_limit;  /* RLIMIT_FSIZE, bytes */
+	u64 nofile_limit; /* RLIMIT_NOFILE, descriptors */
+	/* Called when a write hits fsize_limit (SIGXFSZ), or a pipe has no reader (SIGPIPE). */
+	void (*raise)(struct caller *c, int sig);
+};
+
+/* The caller of the running fiber, or of the host thread's own work (root, no memory). */
+struct caller *caller(void);
+
+static inline struct cred *caller_cred(void)
+{
+	return caller()->cred;
+}

@@ -1,0 +1,34 @@
+/*
+ * Credentials of a guest task: identity and capabilities as in credentials(7)
+ * and capabilities(7). Immutable once published: a change makes a new one
+ * (cred_clone), edits it, and swaps it in. These are the guest's; the host
+ * never sees them.
+ */
+#pragma once
+#include "base/ref.h"
+#include "base/types.h"
+
+#define CRED_MAX_GROUPS 65536
+
+struct cred {
+	struct ref ref;
+	u32 uid, euid, suid, fsuid;
+	u32 gid, egid, sgid, fsgid;
+	u64 cap_inheritable, cap_permitted, cap_effective, cap_bounding, cap_ambient;
+	u32 securebits;
+	u32 ngroups;
+	u32 groups[]; /* sorted ascending */
+};
+
+/* Root with every capability; the caller owns the reference. NULL when out of memory. */
+struct cred *cred_create_root(void);
+/* uid and gid in all four slots; capabilities full for uid 0, none otherwise. */
+struct cred *cred_create(u32 uid, u32 gid, const u32 *groups, u32 ngroups);
+/* A private copy with room for ngroups groups (groups beyond the old count are zero). */
+struct cred *cred_clone(const struct cred *c, u32 ngroups);
+struct cred *cred_get(struct cred *c);
+void cred_put(struct cred *c);
+
+bool cred_has_cap(const struct cred *c, int cap);
+/* gid is the fsgid or a supplementary group. */
+bool cred_in_group(const struct cred *c, u32 gid);

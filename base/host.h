@@ -1,0 +1,63 @@
+/*
+ * The gateway to the host kernel for sentry code below platform/. Every call
+ * returns a value >= 0 or -errno (never errno itself: a fiber may change host
+ * thread between a call and a look at it). The sentry's allowlist is built
+ * from what stands here and in the gateway files listed in
+ * platform/filter/sentry_filter.c: a new call needs a line there that says who
+ * needs it and why.
+ */
+#pragma once
+#include "base/types.h"
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+
+struct statfs;
+struct statx;
+
+must_check int host_openat2(int dirfd, const char *name, u64 flags, u64 mode, u64 resolve);
+int host_close(int fd);
+ssize_t host_pread(int fd, void *buf, size_t n, u64 pos);
+ssize_t host_pwrite(int fd, const void *buf, size_t n, u64 pos);
+ssize_t host_read(int fd, void *buf, size_t n);
+ssize_t host_write(int fd, const void *buf, size_t n);
+ssize_t host_getdents(int fd, void *buf, size_t n);
+s64 host_lseek(int fd, s64 off, int whence);
+int host_fstat(int fd, struct stat *st);
+/* name may be "" (the fd itself); never follows a symbolic link. */
+int host_statx(int dirfd, const char *name, u32 mask, struct statx *out);
+int host_fstatfs(int fd, struct statfs *out);
+ssize_t host_readlinkat(int dirfd, const char *name, char *buf, size_t n);
+int host_mkdirat(int dirfd, const char *name, u32 mode);
+int host_mknodat(int dirfd, const char *name, u32 mode, u64 dev);
+int host_symlinkat(const char *target, int dirfd, const char *name);
+int host_linkat(int olddir, const char *oldname, int newdir, const char *newname, int flags);
+int host_unlinkat(int dirfd, const char *name, int flags);
+int host_renameat2(int olddir, const char *oldname, int newdir, const char *newname, u32 flags);
+int host_fchmod(int fd, u32 mode);
+int host_fchown(int fd, u32 uid, u32 gid);
+int host_fchownat(int dirfd, const char *name, u32 uid, u32 gid);
+int host_utimensat(int dirfd, const char *name, const struct timespec ts[2]);
+int host_ftruncate(int fd, u64 size);
+int host_fallocate(int fd, int mode, u64 off, u64 len);
+int host_fsync(int fd, bool datasync);
+ssize_t host_fgetxattr(int fd, const char *name, void *buf, size_t n);
+int host_fsetxattr(int fd, const char *name, const void *buf, size_t n, int flags);
+ssize_t host_flistxattr(int fd, char *buf, size_t n);
+int host_fremovexattr(int fd, const char *name);
+int host_poll(struct pollfd *fds, unsigned n, int timeout_ms);
+must_check int host_memfd(const char *name, u32 flags);
+int host_dup(int fd);
+int host_ioctl(int fd, unsigned long cmd, void *arg);
+/* Maps fd (or anonymous memory for -1) shared, readable and, if asked, writable; never executable.
+ */
+void *host_map(int fd, u64 off, size_t n, bool writable, int *err);
+void host_unmap(void *p, size_t n);
+int host_futex_wait(_Atomic u32 *word, u32 expect, const struct timespec *timeout, bool shared);
+int host_futex_wake(_Atomic u32 *word, int n, bool shared);
+int host_getrandom(void *buf, size_t n);
+noreturn void host_exit_group(int status);
+
+/* How many host calls were made through here, for `--stats`. */
+u64 host_call_count(void);

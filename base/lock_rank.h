@@ -1,0 +1,49 @@
+/*
+ * The order in which locks are taken, outermost first: both the document and
+ * the check. A thread may take a lock only if its rank is higher than the rank
+ * of every lock it holds (locks marked 'nests' may be taken twice at one rank,
+ * in the order their comment gives). Debug and sanitizer builds abort on an
+ * inversion. struct mutex (a fiber may sleep while it holds one) and struct
+ * lock (short, never held over a park) share one ranking.
+ */
+#pragma once
+
+enum lock_rank {
+	RANK_NONE = 0,
+	/* --- mutexes: a fiber may park while holding these ----------------- */
+	RANK_CONTROL,      /* control socket requests */
+	RANK_EXEC,         /* one execve or thread-group teardown at a time per group */
+	RANK_RENAME,       /* one cross-directory rename per super block */
+	RANK_INODE_DIR,    /* directory contents; nests: ancestor first, then by address */
+	RANK_INODE_FILE,   /* regular file data and size */
+	RANK_OVERLAY_COPY, /* copy-up of one overlay inode */
+	RANK_INODE_LOWER,  /* inodes of the file systems under an overlay; nests like INODE_DIR */
+	RANK_FILE_POS,     /* f_pos of one open file */
+	RANK_SOCKET_IO,    /* one reader / one writer of a stream */
+	RANK_IPC,          /* a SysV or mqueue object while a caller works on it */
+	RANK_MM,           /* VMA tree of one address space and its host operations */
+	/* --- locks: short, never held over a park --------------------------- */
+	RANK_TASKS,     /* kernel->tasks: parents, children, groups, sessions, pids */
+	RANK_SIGHAND,   /* signal state of one thread group */
+	RANK_TTY,       /* one terminal */
+	RANK_SOCKET,    /* one socket; nests: by address */
+	RANK_PIPE,      /* one pipe; nests: by address */
+	RANK_EPOLL_SET, /* interest list of one epoll; nests: outer first */
+	RANK_FDTABLE,
+	RANK_FSCTX,       /* cwd, root, umask of a task group */
+	RANK_MOUNTS,      /* mount tree */
+	RANK_DCACHE,      /* dentry hash, parents and names */
+	RANK_INODE_ATTR,  /* attributes of one inode */
+	RANK_FILE_LOCKS,  /* flock and record locks of one inode */
+	RANK_NOTIFY,      /* inotify watches */
+	RANK_SUPER,       /* inode tables of one super block */
+	RANK_OBJECT,      /* leaf state of small files: eventfd, timerfd, signalfd, ... */
+	RANK_EPOLL_READY, /* ready list of one epoll; taken from wait queue callbacks */
+	RANK_WAITQ,       /* one wait queue; nests: only through epoll callbacks */
+	RANK_TIMER,       /* the timer heap */
+	RANK_PLATFORM,    /* platform thread and space lists */
+	RANK_SCHED,       /* run queue */
+	RANK_REACTOR,
+	RANK_ALLOC, /* memory accounting, arenas */
+	RANK_LOG,
+};

@@ -1,0 +1,54 @@
+/*
+ * The scheduler: workers that run fibers, the idle policy, and where requests
+ * come from.
+ *
+ * A worker runs what is runnable; when nothing is, it polls the platform's
+ * source (guest threads that ask for something), spins for as long as that has
+ * paid recently, and then sleeps on the doorbell. An idle sandbox makes no
+ * host call at all. All of the policy is in base/idle_policy.c.
+ */
+#pragma once
+#include "base/types.h"
+
+/*
+ * The doorbell: a word that guests can read but not write. Low 8 bits: number
+ * of sleeping workers; the rest: a generation that in-sentry wakers bump. A
+ * sleeping worker waits (shared futex) for it to change or to be woken. A guest
+ * thread that publishes a request and sees low bits != 0 issues FUTEX_WAKE and
+ * repeats while that wakes nobody and nothing has changed.
+ */
+#define DOORBELL_SLEEPERS   0xffu
+#define DOORBELL_GENERATION 0x100u
+
+struct sched_source {
+	/*
+	 * Looks for guest threads with a request and unparks their fibers.
+	 * Returns how many were found. Called by workers, concurrently.
+	 */
+	int (*poll)(void);
+};
+
+struct sched_stats {
+	u64 switches, polls, polls_hit, sleeps, wakeups, spin_ns;
+};
+
+/*
+ * workers: host threads to run (0: one per spare core, at least one).
+ * doorbell: the shared word (borrowed; must outlive the scheduler).
+ * Neither call starts threads; sched_start does.
+ */
+void sched_init(unsigned workers, _Atomic u32 *doorbell);
+void sched_set_source(const struct sched_source *source);
+/* Starts the workers. 0 or -errno. Call before the seccomp filter is applied. */
+must_check int sched_start(void);
+/* Wakes a worker if one sleeps (something became runnable or due). */
+void sched_kick(void);
+/* Ends the workers once the current fibers park; for unit tests and orderly exit. */
+void sched_stop(void);
+void sched_stats_read(struct sched_stats *out);
+
+/*
+ * Unit tests and tools: runs fibers on the calling thread until none is
+ * runnable and no timer is due within wait_ns.
+ */
+void sched_run_until_idle(u64 wait_ns);

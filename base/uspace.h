@@ -1,0 +1,93 @@
+/*
+ * Guest memory. Everything in it is untrusted and may change at any time:
+ * copy once, check the copy. None of these may be called under a struct lock,
+ * as they may park. All return 0 or -EFAULT unless they say otherwise.
+ *
+ * A uspace is one guest address space as seen from one thread; the platform
+ * supplies the ops (marshalled window first, then asking the thread, then
+ * process_vm_readv).
+ */
+#pragma once
+#include "base/types.h"
+#include <sys/uio.h>
+
+struct uspace;
+
+struct uspace_ops {
+	/* Copies up to n bytes; returns how many were copied before the first fault. */
+	size_t (*read)(struct uspace *u, void *dst, u64 src, size_t n);
+	size_t (*write)(struct uspace *u, u64 dst, const void *src, size_t n);
+	/* Up to n bytes, stopping after the first NUL. Returns bytes copied, NUL included. */
+	size_t (*read_str)(struct uspace *u, char *dst, u64 src, size_t n);
+	/*
+	 * Where up to *n bytes bound for guest address dst may be written in
+	 * place, to be delivered with the reply; NULL: use write. May lower *n.
+	 */
+	void *(*reserve)(struct uspace *u, u64 dst, size_t *n);
+	/* 4-byte atomic compare-and-exchange on guest memory: 0, -EFAULT; *old gets what was there.
+	 */
+	int (*cmpxchg32)(struct uspace *u, u64 addr, u32 expect, u32 value, u32 *old);
+};
+
+struct uspace {
+	const struct uspace_ops *ops;
+};
+
+/* The running fiber's guest memory. */
+must_check int copy_in(void *dst, struct uptr src, size_t n);
+must_check int copy_out(struct uptr dst, const void *src, size_t n);
+must_check int clear_user(struct uptr dst, size_t n);
+/*
+ * Copies a NUL-terminated string. size: room including the NUL.
+ * Returns its length without the NUL, -ENAMETOOLONG if it does not fit, or -EFAULT.
+ */
+must_check ssize_t copy_in_str(char *dst, struct uptr src, size_t size);
+/* For calls that copy as much as can be: bytes copied, possibly 0. */
+size_t copy_in_partial(void *dst, struct uptr src, size_t n);
+size_t copy_out_partial(struct uptr dst, const void *src, size_t n);
+
+#define get_user(dst, src) copy_in((dst), (src), sizeof(*(dst)))
+#define put_user(dst, src) copy_out((dst), (src), sizeof(*(src)))
+
+/*
+ * A list of buffers that data moves to or from: guest memory or the sentry's
+ * own. Consumed from the front as data moves, so that what is left is what
+ * was not transferred.
+ */
+struct uio {
+	struct uspace *uspace; /* NULL: the segments are sentry memory */
+	struct iovec *iov;     /* iov_base is a guest address when uspace is set */
+	size_t iovcnt;
+	size_t skip;  /* bytes of iov[0] already consumed */
+	size_t resid; /* bytes left in all */
+	bool faulted; /* a copy stopped at a bad guest address */
+	struct iovec fast[8];
+	struct iovec *heap; /* owned; freed by uio_destroy */
+};
+
+void uio_init_user(struct uio *u, struct uptr base, size_t n);
+void uio_init_kernel(struct uio *u, void *base, size_t n);
+/*
+ * Copies an iovec array in and checks it as readv(2) does: -EINVAL for more than
+ * IOV_MAX entries or a negative length; the total is capped at MAX_RW_COUNT.
+ */
+must_check int uio_init_iovec(struct uio *u, struct uptr iov, size_t iovcnt);
+void uio_destroy(struct uio *u);
+#define MAX_RW_COUNT 0x7ffff000UL
+
+/*
+ * uio_write moves bytes from buf into u (a read(2)); uio_read from u into buf.
+ * Return the bytes moved, which is less than n only at a fault or at the end
+ * of u. -EFAULT if nothing could be moved because of a fault and n > 0.
+ */
+must_check ssize_t uio_write(struct uio *u, const void *buf, size_t n);
+must_check ssize_t uio_read(struct uio *u, void *buf, size_t n);
+must_check ssize_t uio_zero(struct uio *u, size_t n);
+/* Puts back the last n bytes consumed (the source turned out shorter). */
+void uio_revert(struct uio *u, size_t n);
+/*
+ * A place to produce up to *n bytes for the front of u without a second copy,
+ * or NULL. After filling it, uio_advance(u, produced).
+ */
+void *uio_reserve(struct uio *u, size_t *n);
+void uio_advance(struct uio *u, size_t n);
