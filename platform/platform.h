@@ -1,0 +1,236 @@
+/*
+ * The platform: how guest code is run and stopped. This header is the only
+ * door between the sentry and an implementation (systrap, ptrace). Nothing
+ * above it knows what a SIGSYS, a ptrace request or a seccomp filter is;
+ * nothing below it knows what a file or a process id is.
+ *
+ * A *space* is one guest address space (a stub process of the host). A
+ * *thread* runs guest code in one space (a host thread of that stub). The life
+ * of a thread as its task's fiber sees it:
+ *
+ *	platform_space_create -> thread                (first program)
+ *	for (;;) {
+ *		platform_thread_run(thread, &event)    parks the fiber until guest code needs the sentry
+ *		... handle the event, change thread->regs, queue host operations ...
+ *	}
+ *	platform_thread_exit
+ *
+ * Between a return from platform_thread_run and the next call the guest thread
+ * stands still and everything about it may be looked at and changed by its own
+ * fiber. Other fibers may call only platform_thread_interrupt and
+ * platform_space_kill on it.
+ *
+ * All functions that return int return 0 or -errno and must be called on a
+ * fiber, as they may park. All that comes from the stub is untrusted: it is
+ * copied once and checked before it is handed up.
+ */
+#pragma once
+#include "base/types.h"
+#include "base/uspace.h"
+#include <signal.h>
+#include <sys/user.h>
+
+struct platform_space;
+struct platform_thread;
+
+/* Guest addresses lie in [GUEST_MIN, GUEST_MAX); the stub lives above. */
+#define GUEST_MIN 0x10000UL
+#define GUEST_MAX 0x7ff000000000UL
+
+enum event_kind {
+	EVENT_SYSCALL,	 /* regs.orig_rax is the number; regs.rip is behind the instruction */
+	EVENT_FAULT,	 /* a synchronous signal: event.fault */
+	EVENT_INTERRUPT, /* platform_thread_interrupt took effect */
+	EVENT_DEATH,	 /* the host thread or its process is gone; only platform_thread_exit may follow */
+};
+
+struct event {
+	enum event_kind kind;
+	/* EVENT_FAULT: what a handler of the guest would see. */
+	struct {
+		int signo; /* SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP */
+		int code;  /* si_code */
+		u64 addr;  /* si_addr */
+		u64 trapno, error_code, cr2; /* for the guest's signal frame */
+	} fault;
+};
+
+/* One marshalling descriptor: what of a call's arguments are buffers. Built from sentry/syscalls.def. */
+enum marshal_kind {
+	MARSHAL_NONE,
+	MARSHAL_PATH,	  /* NUL-terminated string, at most 4096 bytes */
+	MARSHAL_IN_LEN,	  /* in buffer whose length is argument .len_arg */
+	MARSHAL_OUT_LEN,  /* out buffer whose length is argument .len_arg (bytes) */
+	MARSHAL_IN_SIZE,  /* in struct of .size bytes */
+	MARSHAL_OUT_SIZE, /* out struct of .size bytes */
+	MARSHAL_INOUT_SIZE,
+};
+struct marshal_arg {
+	u8 kind;
+	u8 len_arg;
+	u16 size;
+};
+struct marshal_desc {
+	struct marshal_arg arg[6];
+};
+#define MARSHAL_NR 512 /* call numbers 0..511 */
+
+struct platform_config {
+	const struct marshal_desc *marshal; /* MARSHAL_NR entries */
+	bool patch;			    /* rewrite call sites (fast path) */
+	bool checked_mm;		    /* --mm=checked */
+	bool debug;
+	unsigned max_spaces;		    /* stub processes at once */
+	/*
+	 * Called on any host thread when the platform itself can go on no
+	 * longer (the zygote died, out of host resources).
+	 */
+	void (*fatal)(const char *why);
+};
+
+/* A host operation that the guest's own thread performs before it resumes (design 2.4). */
+enum hostop_kind {
+	HOSTOP_MMAP,	 /* addr,len,prot,flags,fd,off: always with MAP_FIXED semantics */
+	HOSTOP_MUNMAP,	 /* addr,len */
+	HOSTOP_MPROTECT, /* addr,len,prot */
+	HOSTOP_MREMAP,	 /* addr,len,newlen,newaddr (MREMAP_MAYMOVE|FIXED), flags may have DONTUNMAP */
+	HOSTOP_MADVISE,	 /* addr,len,advice */
+	HOSTOP_FUTEX,	 /* addr,op,val,timeout (absolute ns, per op's clock) or val2,addr2,val3 */
+	HOSTOP_STORE32,	 /* addr <- val */
+	HOSTOP_UNMAP_ALL,/* everything below GUEST_MAX: execve */
+	HOSTOP_MSYNC,
+	HOSTOP_MLOCK,
+};
+struct hostop {
+	u8 kind;
+	bool last_result; /* the op's result becomes the call's result (rax) */
+	s32 prot, flags;
+	s32 fd;	  /* sentry host fd to map, or -1; borrowed until the op has run */
+	u64 addr, len, newaddr, newlen, off;
+	u64 val, val2, val3, deadline;
+};
+
+/* What the guest may know without asking; the stub answers these calls itself from a shared page. */
+struct thread_identity {
+	s32 pid, tid, ppid;
+	u32 uid, euid, gid, egid;
+};
+
+struct xstate_buf; /* an XSAVE image in the host's own layout */
+
+/* ---- the sandbox -------------------------------------------------------- */
+
+/* What the host lacks for this platform as one line for people, or NULL. */
+struct platform_ops;
+extern const struct platform_ops systrap_platform, ptrace_platform;
+
+/* Creates the zygote. Before the sentry's own lock-down. */
+must_check int platform_init(const struct platform_ops *ops, const struct platform_config *config);
+const char *platform_name(void);
+/* Host call counts, traps, fast-path share, spins, sleeps: printed by --stats. */
+void platform_stats_print(int fd);
+/* Kills every stub and the zygote. Any host thread. */
+void platform_shutdown(void);
+/* Bytes of an XSAVE image on this machine (AT_MINSIGSTKSZ is derived from it). */
+size_t platform_xstate_size(void);
+/* AT_HWCAP, AT_HWCAP2, AT_SYSINFO_EHDR (the stub's vDSO), ... for the guest's aux vector; 0 if absent. */
+u64 platform_auxval(u64 type);
+
+/* ---- spaces and threads ------------------------------------------------- */
+
+/*
+ * A fresh, empty space with one thread that stands still before its first
+ * instruction (all registers zero). Both owned by the caller.
+ */
+must_check int platform_space_create(struct platform_space **space, struct platform_thread **thread);
+/*
+ * fork: a copy-on-write copy of t's space made by t's own host thread; the new
+ * thread has t's registers and FPU state. t must be standing still in a system call.
+ */
+must_check int platform_space_fork(struct platform_thread *t, struct platform_space **space,
+				   struct platform_thread **child);
+/* clone(CLONE_VM): another thread in t's space with t's registers and FPU state. */
+must_check int platform_thread_clone(struct platform_thread *t, struct platform_thread **child);
+struct platform_space *platform_thread_space(struct platform_thread *t);
+/* Threads of the space that have not exited (for 'alone in its address space'). */
+unsigned platform_space_threads(struct platform_space *space);
+
+/*
+ * Ends the host thread and frees t. The space dies with its last thread. Any
+ * host operations still queued are run first. Never fails; if the host thread
+ * does not answer, its space is killed.
+ */
+void platform_thread_exit(struct platform_thread *t);
+/* SIGKILL for the whole stub: its threads report EVENT_DEATH. Any host thread. */
+void platform_space_kill(struct platform_space *space);
+
+/* Registers and the FS/GS bases: valid while the thread stands still. */
+struct user_regs_struct *platform_thread_regs(struct platform_thread *t);
+/* Say so after changing any register other than rax. */
+void platform_thread_regs_changed(struct platform_thread *t);
+void platform_thread_set_identity(struct platform_thread *t, const struct thread_identity *id);
+
+/*
+ * Applies what has been queued, lets the guest run, and parks until the next
+ * event. If host operations fail, guest code does not run: the failed op's
+ * index is in *failed_op (else -1) and its -errno is returned, with later ops not done.
+ * An interrupted HOSTOP_FUTEX returns EVENT_INTERRUPT with the op's result
+ * (-EINTR) in rax, so that the caller can restart or deliver a signal.
+ */
+must_check int platform_thread_run(struct platform_thread *t, struct event *event, int *failed_op);
+/*
+ * Makes a running thread report EVENT_INTERRUPT soon; no effect on one that
+ * stands still or is on its way to the sentry (its fiber will look anyway).
+ * Any host thread; t must be kept alive by the caller.
+ */
+void platform_thread_interrupt(struct platform_thread *t);
+
+/* ---- host operations ---------------------------------------------------- */
+
+#define HOSTOPS_MAX 16
+/* Queues an op for the next run. -ENOSPC when HOSTOPS_MAX are queued: call platform_thread_sync. */
+must_check int platform_thread_queue(struct platform_thread *t, const struct hostop *op);
+/*
+ * Has the queued ops run now, without guest code running (execve, exit, fork).
+ * Returns the result of the last op, or the first failure.
+ */
+must_check s64 platform_thread_sync(struct platform_thread *t);
+/*
+ * True when every op queued by t before its last run has been carried out:
+ * what a lock on the address space waits for.
+ */
+bool platform_thread_ops_done(const struct platform_thread *t);
+
+/* ---- guest memory ------------------------------------------------------- */
+
+struct uspace *platform_thread_uspace(struct platform_thread *t);
+/* Memory of a space by way of the host, for a thread that is not the caller's own (/proc/PID/mem, ptrace). */
+size_t platform_space_read(struct platform_space *s, void *dst, u64 src, size_t n);
+size_t platform_space_write(struct platform_space *s, u64 dst, const void *src, size_t n);
+
+/* ---- signal frames ------------------------------------------------------ */
+
+/*
+ * Builds a signal frame in the host's own format on the guest's stack and
+ * points the registers at the handler (System V ABI, arch/x86/kernel/signal_64.c). FPU
+ * state is saved into the frame and reset for the handler.
+ */
+struct signal_frame {
+	int signo;
+	siginfo_t info;
+	u64 handler, restorer;
+	u64 sp;		/* top of stack to use: alternate stack's top, or rsp - 128 */
+	u64 mask;	/* goes into uc_sigmask */
+	stack_t altstack; /* goes into uc_stack */
+	u64 trapno, error_code, cr2;
+};
+/* -EFAULT if the frame cannot be written: the caller forces SIGSEGV. */
+must_check int platform_frame_push(struct platform_thread *t, const struct signal_frame *f);
+/* rt_sigreturn: restores registers and FPU state from the frame at rsp - 8. *mask and *altstack: what it held. */
+must_check int platform_frame_pop(struct platform_thread *t, u64 *mask, stack_t *altstack);
+
+/* The FPU state of a thread standing still; for guest ptrace and core dumps. n: platform_xstate_size(). */
+must_check int platform_xstate_get(struct platform_thread *t, void *buf, size_t n);
+must_check int platform_xstate_set(struct platform_thread *t, const void *buf, size_t n);
+/* Resets FPU state and all registers to what execve gives. */
+void platform_thread_reset(struct platform_thread *t);
