@@ -10,7 +10,8 @@
  *
  *	platform_space_create -> thread                (first program)
  *	for (;;) {
- *		platform_thread_run(thread, &event)    parks the fiber until guest code needs the sentry
+ *		platform_thread_run(thread, &event)    parks the fiber until guest code needs the
+ *sentry
  *		... handle the event, change thread->regs, queue host operations ...
  *	}
  *	platform_thread_exit
@@ -38,28 +39,30 @@ struct platform_thread;
 #define GUEST_MAX 0x7ff000000000UL
 
 enum event_kind {
-	EVENT_SYSCALL,	 /* regs.orig_rax is the number; regs.rip is behind the instruction */
-	EVENT_FAULT,	 /* a synchronous signal: event.fault */
+	EVENT_SYSCALL,   /* regs.orig_rax is the number; regs.rip is behind the instruction */
+	EVENT_FAULT,     /* a synchronous signal: event.fault */
 	EVENT_INTERRUPT, /* platform_thread_interrupt took effect */
-	EVENT_DEATH,	 /* the host thread or its process is gone; only platform_thread_exit may follow */
+	EVENT_DEATH, /* the host thread or its process is gone; only platform_thread_exit may follow
+	              */
 };
 
 struct event {
 	enum event_kind kind;
 	/* EVENT_FAULT: what a handler of the guest would see. */
 	struct {
-		int signo; /* SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP */
-		int code;  /* si_code */
-		u64 addr;  /* si_addr */
+		int signo;                   /* SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP */
+		int code;                    /* si_code */
+		u64 addr;                    /* si_addr */
 		u64 trapno, error_code, cr2; /* for the guest's signal frame */
 	} fault;
 };
 
-/* One marshalling descriptor: what of a call's arguments are buffers. Built from sentry/syscalls.def. */
+/* One marshalling descriptor: what of a call's arguments are buffers. Built from
+ * sentry/syscalls.def. */
 enum marshal_kind {
 	MARSHAL_NONE,
-	MARSHAL_PATH,	  /* NUL-terminated string, at most 4096 bytes */
-	MARSHAL_IN_LEN,	  /* in buffer whose length is argument .len_arg */
+	MARSHAL_PATH,     /* NUL-terminated string, at most 4096 bytes */
+	MARSHAL_IN_LEN,   /* in buffer whose length is argument .len_arg */
 	MARSHAL_OUT_LEN,  /* out buffer whose length is argument .len_arg (bytes) */
 	MARSHAL_IN_SIZE,  /* in struct of .size bytes */
 	MARSHAL_OUT_SIZE, /* out struct of .size bytes */
@@ -77,10 +80,10 @@ struct marshal_desc {
 
 struct platform_config {
 	const struct marshal_desc *marshal; /* MARSHAL_NR entries */
-	bool patch;			    /* rewrite call sites (fast path) */
-	bool checked_mm;		    /* --mm=checked */
+	bool patch;                         /* rewrite call sites (fast path) */
+	bool checked_mm;                    /* --mm=checked */
 	bool debug;
-	unsigned max_spaces;		    /* stub processes at once */
+	unsigned max_spaces; /* stub processes at once */
 	/*
 	 * Called on any host thread when the platform itself can go on no
 	 * longer (the zygote died, out of host resources).
@@ -90,14 +93,15 @@ struct platform_config {
 
 /* A host operation that the guest's own thread performs before it resumes (design 2.4). */
 enum hostop_kind {
-	HOSTOP_MMAP,	 /* addr,len,prot,flags,fd,off: always with MAP_FIXED semantics */
-	HOSTOP_MUNMAP,	 /* addr,len */
+	HOSTOP_MMAP,     /* addr,len,prot,flags,fd,off: always with MAP_FIXED semantics */
+	HOSTOP_MUNMAP,   /* addr,len */
 	HOSTOP_MPROTECT, /* addr,len,prot */
-	HOSTOP_MREMAP,	 /* addr,len,newlen,newaddr (MREMAP_MAYMOVE|FIXED), flags may have DONTUNMAP */
-	HOSTOP_MADVISE,	 /* addr,len,advice */
-	HOSTOP_FUTEX,	 /* addr,op,val,timeout (absolute ns, per op's clock) or val2,addr2,val3 */
-	HOSTOP_STORE32,	 /* addr <- val */
-	HOSTOP_UNMAP_ALL,/* everything below GUEST_MAX: execve */
+	HOSTOP_MREMAP,   /* addr,len,newlen,newaddr (MREMAP_MAYMOVE|FIXED), flags may have DONTUNMAP
+	                  */
+	HOSTOP_MADVISE,  /* addr,len,advice */
+	HOSTOP_FUTEX,    /* addr,op,val,timeout (absolute ns, per op's clock) or val2,addr2,val3 */
+	HOSTOP_STORE32,  /* addr <- val */
+	HOSTOP_UNMAP_ALL, /* everything below GUEST_MAX: execve */
 	HOSTOP_MSYNC,
 	HOSTOP_MLOCK,
 };
@@ -105,12 +109,13 @@ struct hostop {
 	u8 kind;
 	bool last_result; /* the op's result becomes the call's result (rax) */
 	s32 prot, flags;
-	s32 fd;	  /* sentry host fd to map, or -1; borrowed until the op has run */
+	s32 fd; /* sentry host fd to map, or -1; borrowed until the op has run */
 	u64 addr, len, newaddr, newlen, off;
 	u64 val, val2, val3, deadline;
 };
 
-/* What the guest may know without asking; the stub answers these calls itself from a shared page. */
+/* What the guest may know without asking; the stub answers these calls itself from a shared page.
+ */
 struct thread_identity {
 	s32 pid, tid, ppid;
 	u32 uid, euid, gid, egid;
@@ -133,7 +138,8 @@ void platform_stats_print(int fd);
 void platform_shutdown(void);
 /* Bytes of an XSAVE image on this machine (AT_MINSIGSTKSZ is derived from it). */
 size_t platform_xstate_size(void);
-/* AT_HWCAP, AT_HWCAP2, AT_SYSINFO_EHDR (the stub's vDSO), ... for the guest's aux vector; 0 if absent. */
+/* AT_HWCAP, AT_HWCAP2, AT_SYSINFO_EHDR (the stub's vDSO), ... for the guest's aux vector; 0 if
+ * absent. */
 u64 platform_auxval(u64 type);
 
 /* ---- spaces and threads ------------------------------------------------- */
@@ -142,13 +148,14 @@ u64 platform_auxval(u64 type);
  * A fresh, empty space with one thread that stands still before its first
  * instruction (all registers zero). Both owned by the caller.
  */
-must_check int platform_space_create(struct platform_space **space, struct platform_thread **thread);
+must_check int platform_space_create(struct platform_space **space,
+                                     struct platform_thread **thread);
 /*
  * fork: a copy-on-write copy of t's space made by t's own host thread; the new
  * thread has t's registers and FPU state. t must be standing still in a system call.
  */
 must_check int platform_space_fork(struct platform_thread *t, struct platform_space **space,
-				   struct platform_thread **child);
+                                   struct platform_thread **child);
 /* clone(CLONE_VM): another thread in t's space with t's registers and FPU state. */
 must_check int platform_thread_clone(struct platform_thread *t, struct platform_thread **child);
 struct platform_space *platform_thread_space(struct platform_thread *t);
@@ -204,7 +211,8 @@ bool platform_thread_ops_done(const struct platform_thread *t);
 /* ---- guest memory ------------------------------------------------------- */
 
 struct uspace *platform_thread_uspace(struct platform_thread *t);
-/* Memory of a space by way of the host, for a thread that is not the caller's own (/proc/PID/mem, ptrace). */
+/* Memory of a space by way of the host, for a thread that is not the caller's own (/proc/PID/mem,
+ * ptrace). */
 size_t platform_space_read(struct platform_space *s, void *dst, u64 src, size_t n);
 size_t platform_space_write(struct platform_space *s, u64 dst, const void *src, size_t n);
 
@@ -219,17 +227,19 @@ struct signal_frame {
 	int signo;
 	siginfo_t info;
 	u64 handler, restorer;
-	u64 sp;		/* top of stack to use: alternate stack's top, or rsp - 128 */
-	u64 mask;	/* goes into uc_sigmask */
+	u64 sp;           /* top of stack to use: alternate stack's top, or rsp - 128 */
+	u64 mask;         /* goes into uc_sigmask */
 	stack_t altstack; /* goes into uc_stack */
 	u64 trapno, error_code, cr2;
 };
 /* -EFAULT if the frame cannot be written: the caller forces SIGSEGV. */
 must_check int platform_frame_push(struct platform_thread *t, const struct signal_frame *f);
-/* rt_sigreturn: restores registers and FPU state from the frame at rsp - 8. *mask and *altstack: what it held. */
+/* rt_sigreturn: restores registers and FPU state from the frame at rsp - 8. *mask and *altstack:
+ * what it held. */
 must_check int platform_frame_pop(struct platform_thread *t, u64 *mask, stack_t *altstack);
 
-/* The FPU state of a thread standing still; for guest ptrace and core dumps. n: platform_xstate_size(). */
+/* The FPU state of a thread standing still; for guest ptrace and core dumps. n:
+ * platform_xstate_size(). */
 must_check int platform_xstate_get(struct platform_thread *t, void *buf, size_t n);
 must_check int platform_xstate_set(struct platform_thread *t, const void *buf, size_t n);
 /* Resets FPU state and all registers to what execve gives. */

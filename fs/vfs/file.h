@@ -1,0 +1,138 @@
+/*
+ * Open files (open file descriptions). Everything that a descriptor can name
+ * is one: regular files, directories, pipes, sockets, epolls, terminals.
+ *
+ * file_ops never block: an op that would have to wait returns -EAGAIN and
+ * makes sure that `waitq` is woken when trying again is worthwhile. file_wait
+ * and the loops in file.c own blocking, O_NONBLOCK, signals and time-outs.
+ * An absent op means the errno in its comment.
+ */
+#pragma once
+#include <fcntl.h>
+#include "base/cred.h"
+#include "base/mutex.h"
+#include "base/ref.h"
+#include "base/uspace.h"
+#include "base/waitq.h"
+#include "fs/vfs/mount.h"
+
+struct file;
+struct inode;
+struct attr;
+
+/* Receives directory entries; false: full, stop (the entry was not taken). */
+struct dir_sink {
+	bool (*emit)(struct dir_sink *s, const char *name, size_t len, u64 ino, u8 type,
+	             u64 next_pos);
+};
+
+/* What backs a mapping of a file. */
+struct map_backing {
+	int fd;  /* host fd to map in the stub; borrowed, valid while the file is held */
+	u64 off; /* added to the file offset */
+};
+
+struct file_ops {
+	const char *name; /* for /proc/PID/fd links of anonymous files: "anon_inode:[eventpoll]";
+	                     else NULL */
+	/*
+	 * Move bytes at pos (streams ignore pos). Return the bytes moved, 0 at end of file,
+	 * -EAGAIN or -errno. Position and O_APPEND are handled above (for O_APPEND, write is
+	 * called with pos == FILE_POS_APPEND and sets *pos to the end of what it wrote).
+	 */
+	ssize_t (*read)(struct file *f, struct uio *dst, u64 *pos);  /* -EINVAL */
+	ssize_t (*write)(struct file *f, struct uio *src, u64 *pos); /* -EINVAL */
+	int (*readdir)(struct file *f, struct dir_sink *sink); /* -ENOTDIR; position in f->pos */
+	/* EPOLL* bits true now. Absent: always readable and writable. */
+	u32 (*ready)(struct file *f);
+	/* Where changes of ready() are announced. Absent: never changes. */
+	struct waitq *(*waitq)(struct file *f);
+	/* New position or -errno. Absent: -ESPIPE. See file_seek_generic. */
+	s64 (*seek)(struct file *f, s64 off, int whence);
+	/* Result or -errno. arg is what the guest passed. Absent: -ENOTTY. */
+	s64 (*ioctl)(struct file *f, u32 cmd, u64 arg);
+	int (*fsync)(struct file *f, bool datasync);                  /* -EINVAL */
+	int (*fallocate)(struct file *f, int mode, u64 off, u64 len); /* -EOPNOTSUPP */
+	/* prot: PROT_*; shared: MAP_SHARED. Absent: -ENODEV. */
+	int (*map)(struct file *f, int prot, bool shared, struct map_backing *out);
+	/* A descriptor of it was closed (not necessarily the last): flush; owner: the fdtable, for
+	 * POSIX locks. */
+	int (*flush)(struct file *f, void *owner);
+	/* F_SETFL, F_SETPIPE_SZ... changed status flags. Absent: accepted. */
+	int (*set_flags)(struct file *f, u32 flags);
+	/* Lines for /proc/PID/fdinfo. Absent: none beyond pos/flags/mnt_id. */
+	void (*fdinfo)(struct file *f, char *buf, size_t n);
+	/* The last reference is gone. */
+	void (*release)(struct file *f);
+};
+
+#define FILE_POS_APPEND (~0ULL)
+
+struct file {
+	struct ref ref;
+	const struct file_ops *ops;
+	struct inode *inode; /* held */
+	struct path path;    /* held; mnt may be NULL for anonymous files */
+	_Atomic u32 flags;   /* O_ACCMODE and status flags as F_GETFL shows them */
+	struct mutex pos_mutex;
+	u64 pos;           /* guarded by pos_mutex */
+	struct cred *cred; /* of the opener; held */
+	struct {
+		s32 pid;  /* F_SETOWN: > 0 a process, < 0 a group */
+		int sig;  /* F_SETSIG */
+		int type; /* F_OWNER_* */
+	} owner;
+	void *priv; /* the file type's own */
+};
+
+static inline bool file_readable(const struct file *f)
+{
+	u32 fl = atomic_load_explicit(&f->flags, memory_order_relaxed);
+	return (fl & O_ACCMODE) != O_WRONLY && !(fl & O_PATH);
+}
+static inline bool file_writable(const struct file *f)
+{
+	u32 fl = atomic_load_explicit(&f->flags, memory_order_relaxed);
+	return (fl & O_ACCMODE) != O_RDONLY && !(fl & O_PATH);
+}
+static inline bool file_nonblock(const struct file *f)
+{
+	return atomic_load_explicit(&f->flags, memory_order_relaxed) & O_NONBLOCK;
+}
+
+/*
+ * A file without a name: inode from the anonymous file system (mode: its type
+ * and permissions, 0600 for anon_inode). One reference; priv is handed over only
+ * on success.
+ */
+must_check int file_create_anon(const struct file_ops *ops, void *priv, u32 flags, u32 mode,
+                                struct file **out);
+/* For open(2) and file systems: a file for path, ops not yet set. Takes its own references. */
+must_check int file_create(struct path path, struct inode *inode, u32 flags, struct file **out);
+struct file *file_get(struct file *f);
+void file_put(struct file *f);
+
+/* Blocking forms, with position, limits and notification; the bodies of read(2) and its kin. */
+ssize_t file_read(struct file *f, struct uio *dst);
+ssize_t file_write(struct file *f, struct uio *src);
+ssize_t file_pread(struct file *f, struct uio *dst, u64 pos, int rwf_flags);
+ssize_t file_pwrite(struct file *f, struct uio *src, u64 pos, int rwf_flags);
+/* Sentry memory at pos; for loaders. */
+ssize_t file_read_kernel(struct file *f, void *buf, size_t n, u64 pos);
+
+u32 file_ready(struct file *f);
+/*
+ * Waits until ready() has one of events (EPOLLERR and EPOLLHUP always count), the deadline (ns,
+ * CLOCK_MONOTONIC), or a signal. 0, -ETIMEDOUT, or -ERESTARTSYS.
+ */
+must_check int file_wait(struct file *f, u32 events, u64 deadline);
+s64 file_seek(struct file *f, s64 off, int whence);
+/* seek for files with a size: SEEK_SET/CUR/END against size; DATA/HOLE as if without holes. */
+s64 file_seek_generic(struct file *f, s64 off, int whence, u64 size);
+
+/* Kernel-internal results, turned into EINTR or a restart by the signal code
+ * (include/linux/errno.h). */
+#define ERESTARTSYS           512
+#define ERESTARTNOINTR        513
+#define ERESTARTNOHAND        514
+#define ERESTART_RESTARTBLOCK 516

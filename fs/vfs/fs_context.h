@@ -1,0 +1,25 @@
+/*
+ * What clone(CLONE_FS) shares: root, current directory, umask; and the mount
+ * namespace that names are resolved in.
+ */
+#pragma once
+#include "base/lock.h"
+#include "base/ref.h"
+#include "fs/vfs/mount.h"
+
+struct fs_context {
+	struct ref ref;
+	struct lock lock;
+	struct path root, cwd; /* guarded by lock; held */
+	u32 umask;             /* guarded by lock */
+	struct mount_ns *ns;   /* held */
+};
+
+/* Takes its own references. NULL: no memory. */
+struct fs_context *fs_context_create(struct mount_ns *ns, struct path root, struct path cwd,
+                                     u32 umask);
+struct fs_context *fs_context_copy(struct fs_context *fs); /* for clone without CLONE_FS */
+struct fs_context *fs_context_get(struct fs_context *fs);
+void fs_context_put(struct fs_context *fs);
+struct path fs_context_root(struct fs_context *fs); /* +1 */
+struct path fs_context_cwd(struct fs_context *fs);  /* +1 */
