@@ -1,0 +1,53 @@
+/*
+ * struct kernel: everything that a sandbox is hangs off this one object.
+ */
+#pragma once
+#include "base/lock.h"
+#include "base/types.h"
+#include "base/waitq.h"
+#include <sys/queue.h>
+
+struct task;
+struct thread_group;
+struct mount_ns;
+struct pid_table;
+struct trace;
+struct super;
+
+#define UTS_LEN 64
+struct uts {
+	char nodename[UTS_LEN + 1];
+	char domainname[UTS_LEN + 1];
+};
+
+struct kernel {
+	/*
+	 * The process tree: parents, children, groups, sessions, thread lists, pid
+	 * table, exit states. One lock (RANK_TASKS), as Linux's tasklist_lock.
+	 */
+	struct lock tasks_lock;
+	struct pid_table *pids;
+	TAILQ_HEAD(, thread_group) groups; /* in creation order */
+	u32 ntasks;                        /* live tasks (threads), for --pids and RLIMIT_NPROC */
+	u32 max_tasks;
+	struct thread_group *init;
+	struct waitq exit_waitq; /* woken when init has ended */
+	int exit_status;         /* of init, as wait4 reports it; valid once ended */
+	_Atomic bool ended;
+
+	struct mount_ns *mounts;
+	struct lock uts_lock;
+	struct uts uts;
+	u64 boot_monotonic; /* ns: the guest's CLOCK_BOOTTIME zero is the host's; this is when the
+	                       sandbox began */
+	u64 boot_realtime;
+	u64 memory_limit;    /* bytes; 0: none */
+	struct trace *trace; /* NULL: off */
+	bool debug;
+	_Atomic u64 forks, syscalls, context_switches;
+};
+
+/* The one sandbox of this process. */
+extern struct kernel kernel;
+
+void kernel_init(void);

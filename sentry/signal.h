@@ -1,0 +1,79 @@
+/*
+ * Signals: queues, actions, sending and delivery, as signal(7), sigaction(2)
+ * and kernel/signal.c have them. All of it is the sentry's: no host signal ever
+ * stands for a guest's.
+ */
+#pragma once
+#include "base/types.h"
+#include <signal.h>
+#include <sys/queue.h>
+
+struct task;
+struct thread_group;
+struct process_group;
+struct event;
+
+#define NSIG_MAX        64
+#define SIGMASK(sig)    (1ULL << ((sig)-1))
+#define SIG_KERNEL_ONLY (SIGMASK(SIGKILL) | SIGMASK(SIGSTOP)) /* cannot be blocked or caught */
+
+struct sigqueue_entry {
+	TAILQ_ENTRY(sigqueue_entry) link;
+	siginfo_t info;
+	void *timer; /* POSIX timer that owns the entry, or NULL */
+};
+struct sigqueue_list {
+	u64 set; /* signals pending in this list */
+	TAILQ_HEAD(, sigqueue_entry) queue;
+};
+
+/* The kernel's own struct sigaction of x86-64. */
+struct ksigaction {
+	u64 handler; /* SIG_DFL 0, SIG_IGN 1, or a guest address */
+	u64 flags;
+	u64 restorer;
+	u64 mask;
+};
+struct sighand {
+	u32 users; /* CLONE_SIGHAND without CLONE_THREAD; guarded by tasks_lock */
+	struct ksigaction action[NSIG_MAX];
+};
+
+/* info->si_signo says which. Wakes a thread that can take it. 0, -EAGAIN (RLIMIT_SIGPENDING),
+ * -ESRCH. */
+int signal_send_group(struct thread_group *g, const siginfo_t *info);
+int signal_send_task(struct task *t, const siginfo_t *info);
+int signal_send_pgrp(struct process_group *pg, const siginfo_t *info); /* tasks_lock held */
+/* SI_KERNEL / SI_USER convenience. */
+void signal_send_group_simple(struct thread_group *g, int sig, int code);
+/* May the caller signal it (kill(2) permissions)? 0 or -EPERM. */
+int signal_permission(struct task *sender, struct thread_group *target, int sig);
+/* A fault or a broken frame: cannot be blocked or ignored; kills if it is. */
+void signal_force(struct task *t, const siginfo_t *info);
+void signal_force_simple(struct task *t, int sig, int code);
+
+/* Has t something to deliver now? Cheap; the interrupt flag is kept in step with it. */
+bool signal_pending(struct task *t);
+/*
+ * Before returning to guest code: takes pending signals, stops, continues,
+ * ends the task, or builds handler frames. result: the call's result with restarts not yet
+ * resolved, valid if in_syscall. Returns false if the task must end.
+ */
+must_check bool signal_deliver(struct task *t, bool in_syscall);
+/* Recomputes the interrupt flag after a mask change. siglock held. */
+void signal_recalc_locked(struct task *t);
+void signal_set_blocked(struct task *t, u64 mask);
+/* ppoll, sigsuspend...: temporary mask for the call; restored at delivery or on return. */
+void signal_set_temporary_mask(struct task *t, u64 mask);
+void signal_restore_mask(struct task *t);
+/* Takes one pending signal of set (sigtimedwait, signalfd): signo, or 0 when none. */
+int signal_dequeue(struct task *t, u64 set, siginfo_t *info);
+u64 signal_pending_set(struct task *t);
+/* A child's end or stop: SIGCHLD as the parent's action asks. tasks_lock held. */
+void signal_notify_parent_locked(struct thread_group *child, int code, int status);
+void signal_flush_exec(struct task *t); /* dispositions over execve */
+void sigqueue_init(struct sigqueue_list *l);
+void sigqueue_flush(struct sigqueue_list *l);
+
+/* An event's fault becomes the guest's signal. */
+void signal_from_fault(struct task *t, const struct event *ev);
