@@ -9,6 +9,7 @@
 struct uspace;
 struct fs_context;
 struct fdtable;
+struct net;
 struct kernel;
 
 struct caller {
@@ -16,6 +17,7 @@ struct caller {
 	struct uspace *uspace; /* guest memory; NULL for kernel fibers */
 	struct fs_context *fs; /* root, cwd, umask (fs/vfs/fs_context.h) */
 	struct fdtable *files; /* fs/vfs/fdtable.h */
+	struct net *net;       /* network namespace (net/net.h); NULL: the initial one */
 	s32 pid;               /* thread group id in the guest's own view */
 	s32 tid;
 	u64 fsize_limit;  /* RLIMIT_FSIZE, bytes */

@@ -22,13 +22,14 @@ enum lock_rank {
 	RANK_SOCKET_IO,    /* one reader / one writer of a stream */
 	RANK_IPC,          /* a SysV or mqueue object while a caller works on it */
 	RANK_MM,           /* VMA tree of one address space and its host operations */
+	RANK_SOCKET_GC,    /* files in flight in AF_UNIX messages */
+	RANK_EPOLL_SET,    /* interest set of one epoll, over ready(); nests: outer first */
 	/* --- locks: short, never held over a park --------------------------- */
-	RANK_TASKS,     /* kernel->tasks: parents, children, groups, sessions, pids */
-	RANK_SIGHAND,   /* signal state of one thread group */
-	RANK_TTY,       /* one terminal */
-	RANK_SOCKET,    /* one socket; nests: by address */
-	RANK_PIPE,      /* one pipe; nests: by address */
-	RANK_EPOLL_SET, /* interest list of one epoll; nests: outer first */
+	RANK_TASKS,   /* kernel->tasks: parents, children, groups, sessions, pids */
+	RANK_SIGHAND, /* signal state of one thread group */
+	RANK_TTY,     /* one terminal */
+	RANK_SOCKET,  /* one socket; nests: by address */
+	RANK_PIPE,    /* one pipe; nests: by address */
 	RANK_FDTABLE,
 	RANK_FSCTX,       /* cwd, root, umask of a task group */
 	RANK_MOUNTS,      /* mount tree */
@@ -38,8 +39,8 @@ enum lock_rank {
 	RANK_NOTIFY,      /* inotify watches */
 	RANK_SUPER,       /* inode tables of one super block */
 	RANK_OBJECT,      /* leaf state of small files: eventfd, timerfd, signalfd, ... */
+	RANK_WAITQ,       /* one wait queue; nests: from a queue's callback on to the next queue */
 	RANK_EPOLL_READY, /* ready list of one epoll; taken from wait queue callbacks */
-	RANK_WAITQ,       /* one wait queue; nests: only through epoll callbacks */
 	RANK_TIMER,       /* the timer heap */
 	RANK_PLATFORM,    /* platform thread and space lists */
 	RANK_SCHED,       /* run queue */

@@ -22,9 +22,10 @@ must_check int timer_arm(struct timer *t, u64 deadline);
  */
 bool timer_cancel(struct timer *t);
 
-/* CLOCK_MONOTONIC / CLOCK_REALTIME now, in ns, through the vDSO. */
+/* CLOCK_MONOTONIC / CLOCK_REALTIME / CLOCK_BOOTTIME now, in ns, through the vDSO. */
 u64 time_monotonic(void);
 u64 time_realtime(void);
+u64 time_boottime(void);
 
 /* For the scheduler: runs what is due, returns the next deadline or NO_DEADLINE. */
 u64 timers_run(void);

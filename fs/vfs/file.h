@@ -19,6 +19,7 @@
 struct file;
 struct inode;
 struct attr;
+struct epoll_links;
 
 /* Receives directory entries; false: full, stop (the entry was not taken). */
 struct dir_sink {
@@ -47,6 +48,11 @@ struct file_ops {
 	u32 (*ready)(struct file *f);
 	/* Where changes of ready() are announced. Absent: never changes. */
 	struct waitq *(*waitq)(struct file *f);
+	/*
+	 * How long a blocking read (write: false) or write may wait, in ns, as SO_RCVTIMEO has it;
+	 * -EAGAIN is the result when it is over. Absent: NO_DEADLINE, for ever.
+	 */
+	u64 (*io_timeout)(struct file *f, bool write);
 	/* New position or -errno. Absent: -ESPIPE. See file_seek_generic. */
 	s64 (*seek)(struct file *f, s64 off, int whence);
 	/* Result or -errno. arg is what the guest passed. Absent: -ENOTTY. */
@@ -83,6 +89,8 @@ struct file {
 		int type; /* F_OWNER_* */
 	} owner;
 	void *priv; /* the file type's own */
+	/* Epoll items that watch this file; file_put's end calls epoll_file_gone if set. */
+	_Atomic(struct epoll_links *) epoll;
 };
 
 static inline bool file_readable(const struct file *f)

@@ -1,0 +1,10 @@
+/*
+ * eventfd(2): a counter that is a file.
+ */
+#pragma once
+#include "base/types.h"
+
+struct file;
+
+/* flags: EFD_SEMAPHORE, EFD_NONBLOCK, EFD_CLOEXEC (the descriptor's affair); others -EINVAL. */
+must_check int eventfd_create(u32 initval, u32 flags, struct file **out);
