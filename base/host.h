@@ -54,10 +54,14 @@ int host_ioctl(int fd, unsigned long cmd, void *arg);
  */
 void *host_map(int fd, u64 off, size_t n, bool writable, int *err);
 void host_unmap(void *p, size_t n);
+/* timeout: relative, on CLOCK_MONOTONIC; NULL waits for ever. */
 int host_futex_wait(_Atomic u32 *word, u32 expect, const struct timespec *timeout, bool shared);
 int host_futex_wake(_Atomic u32 *word, int n, bool shared);
 int host_getrandom(void *buf, size_t n);
 noreturn void host_exit_group(int status);
+
+/* CPUs that the sandbox may run on, counted at the first call (before lock-down). */
+unsigned host_cpu_count(void);
 
 /* How many host calls were made through here, for `--stats`. */
 u64 host_call_count(void);

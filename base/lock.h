@@ -26,8 +26,19 @@ void lock_acquire(struct lock *l);
 void lock_acquire_nested(struct lock *l);
 must_check bool lock_try(struct lock *l);
 void lock_release(struct lock *l);
+#ifdef MOAT_DEBUG
 /* Aborts in debug builds if the calling thread does not hold it. */
 void lock_assert_held(const struct lock *l);
+/* Aborts in debug builds if the caller holds any struct lock: for what may park. */
+void lock_assert_none(void);
+#else
+static inline void lock_assert_held(const struct lock *l unused_arg)
+{
+}
+static inline void lock_assert_none(void)
+{
+}
+#endif
 
 /* Scoped form: `lock_guard(&x->lock);` holds it to the end of the block. */
 static inline void lock_guard_exit(struct lock **l)

@@ -1,0 +1,171 @@
+/*
+ * Crash reports. The order of a report is by how much can go wrong: what
+ * happened first, then the guest's call, the backtrace last,
+ * because unwinding a broken stack may fault again. A fault during a report
+ * ends the process with what has been printed so far.
+ */
+#define UNW_LOCAL_ONLY
+#include <libunwind.h>
+#include <dlfcn.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include "base/bug.h"
+#include "base/crash.h"
+#include "base/host.h"
+#include "base/log.h"
+#include "base/symbols.h"
+
+#define CRASH_STACK_SIZE (64UL * 1024)
+#define BACKTRACE_MAX    48
+
+static void (*crash_context)(char *buf, size_t n);
+static _Atomic bool crash_reporting;
+static _Thread_local bool crash_mine; /* this thread is the one that reports */
+
+/* snprintf without floats or wide characters allocates nothing in glibc, and takes no lock. */
+static void printf_like(1, 2) crash_print(const char *fmt, ...)
+{
+	char line[512];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if (n > 0)
+		host_write(log_fd(), line, min_of((size_t)n, sizeof(line) - 1));
+}
+
+/* Returns once per process; a fault within the report and other threads' reports end here. */
+static void crash_begin(void)
+{
+	if (!atomic_exchange(&crash_reporting, true)) {
+		crash_mine = true;
+		return;
+	}
+	if (crash_mine) {
+		crash_print("moat: another fault while reporting; giving up\n");
+		host_exit_group(CRASH_STATUS);
+	}
+	/* The thread that reports ends the process for all of them. */
+	for (;;)
+		host_poll(NULL, 0, -1);
+}
+
+static void print_frame(unsigned i, uintptr_t pc)
+{
+	uintptr_t off = 0;
+	/* A return address is one past its call: look up the call, or a
+	 * function that ends in a noreturn call would be named wrongly. */
+	uintptr_t at = i ? pc - 1 : pc;
+	const char *name = symbol_find(at, &off);
+	Dl_info info;
+
+	if (name)
+		crash_print("  #%-2u 0x%lx %s+0x%lx\n", i, symbol_image_offset(pc), name,
+		            off + (pc - at));
+	else if (dladdr((void *)at, &info) && info.dli_sname)
+		crash_print("  #%-2u 0x%lx %s+0x%lx (%s)\n", i, pc, info.dli_sname,
+		            pc - (uintptr_t)info.dli_saddr, info.dli_fname);
+	else
+		crash_print("  #%-2u 0x%lx\n", i, symbol_image_offset(pc) ?: pc);
+}
+
+static void print_backtrace(unw_context_t *uc, bool from_signal)
+{
+	unw_cursor_t cursor;
+	unw_word_t pc;
+
+	if (unw_init_local2(&cursor, uc, from_signal ? UNW_INIT_SIGNAL_FRAME : 0) < 0)
+		return;
+	for (unsigned i = 0; i < BACKTRACE_MAX; i++) {
+		if (unw_get_reg(&cursor, UNW_REG_IP, &pc) < 0 || pc == 0)
+			break;
+		print_frame(i, pc);
+		if (unw_step(&cursor) <= 0)
+			break;
+	}
+}
+
+static void print_circumstances(void)
+{
+	char line[256];
+
+	if (!crash_context)
+		return;
+	line[0] = '\0';
+	crash_context(line, sizeof(line));
+	line[sizeof(line) - 1] = '\0';
+	if (line[0])
+		crash_print("  %s\n", line);
+}
+
+noreturn void bug_at(const char *file, int line, const char *what)
+{
+	unw_context_t uc;
+
+	crash_begin();
+	crash_print("moat: BUG at %s:%d: %s\n", file, line, what);
+	print_circumstances();
+	unw_getcontext(&uc);
+	print_backtrace(&uc, false);
+	host_exit_group(CRASH_STATUS);
+}
+
+static void crash_handler(int sig, siginfo_t *si, void *context)
+{
+	ucontext_t *uc = context;
+	const greg_t *r = uc->uc_mcontext.gregs;
+
+	crash_begin();
+	crash_print("moat: the sentry got SIG%s at 0x%lx, address 0x%lx\n",
+	            sigabbrev_np(sig) ?: "?", (unsigned long)r[REG_RIP],
+	            (unsigned long)si->si_addr);
+	crash_print("  rax %llx rbx %llx rcx %llx rdx %llx rsi %llx rdi %llx rsp %llx rbp %llx\n",
+	            r[REG_RAX], r[REG_RBX], r[REG_RCX], r[REG_RDX], r[REG_RSI], r[REG_RDI],
+	            r[REG_RSP], r[REG_RBP]);
+	print_circumstances();
+	/* On x86-64 libunwind's context is the host's ucontext. */
+	print_backtrace(uc, true);
+	host_exit_group(CRASH_STATUS);
+}
+
+void crash_install(void (*context)(char *buf, size_t n))
+{
+	static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+	/* NODEFER: a fault inside the handler must come back to it, not kill silently. */
+	struct sigaction sa = {.sa_sigaction = crash_handler,
+	                       .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+	unw_context_t uc;
+	unw_cursor_t cursor;
+
+	crash_context = context;
+	symbols_load();
+	/* libunwind sets itself up (a pipe, caches) at its first use: have that before lock-down.
+	 */
+	unw_getcontext(&uc);
+	if (unw_init_local(&cursor, &uc) == 0)
+		unw_step(&cursor);
+	sigemptyset(&sa.sa_mask);
+	for (size_t i = 0; i < array_size(fatal); i++)
+		sigaction(fatal[i], &sa, NULL);
+	crash_thread_start();
+}
+
+void crash_thread_start(void)
+{
+	stack_t ss = {.ss_size = CRASH_STACK_SIZE};
+	char *p = mmap(NULL, PAGE_SIZE + CRASH_STACK_SIZE, PROT_READ | PROT_WRITE,
+	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+
+	/* Without one, an overrun stack ends the process with no report: no more than that. */
+	if (p == MAP_FAILED)
+		return;
+	mprotect(p, PAGE_SIZE, PROT_NONE);
+	ss.ss_sp = p + PAGE_SIZE;
+	sigaltstack(&ss, NULL);
+}

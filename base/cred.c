@@ -1,0 +1,109 @@
+/* Credentials: see cred.h. Immutable once published, so they need no lock. */
+#include <linux/capability.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/census.h"
+#include "base/cred.h"
+
+#define ALL_CAPS ((1ULL << (CAP_LAST_CAP + 1)) - 1)
+
+static CENSUS(cred_census, "cred");
+
+static struct cred *cred_alloc(u32 ngroups)
+{
+	struct cred *c;
+
+	if (ngroups > CRED_MAX_GROUPS)
+		return NULL;
+	c = calloc(1, sizeof(*c) + ngroups * sizeof(c->groups[0]));
+	if (!c)
+		return NULL;
+	ref_init(&c->ref);
+	c->ngroups = ngroups;
+	census_add(&cred_census, 1);
+	return c;
+}
+
+static int group_compare(const void *a, const void *b)
+{
+	u32 x = *(const u32 *)a, y = *(const u32 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+struct cred *cred_create(u32 uid, u32 gid, const u32 *groups, u32 ngroups)
+{
+	struct cred *c = cred_alloc(ngroups);
+
+	if (!c)
+		return NULL;
+	c->uid = c->euid = c->suid = c->fsuid = uid;
+	c->gid = c->egid = c->sgid = c->fsgid = gid;
+	/* A user without capabilities may still gain them from a set-user-ID
+	 * program: the bounding set is what could ever be gained. */
+	c->cap_bounding = ALL_CAPS;
+	if (uid == 0)
+		c->cap_permitted = c->cap_effective = ALL_CAPS;
+	if (ngroups) {
+		memcpy(c->groups, groups, ngroups * sizeof(groups[0]));
+		qsort(c->groups, ngroups, sizeof(groups[0]), group_compare);
+	}
+	return c;
+}
+
+struct cred *cred_create_root(void)
+{
+	return cred_create(0, 0, NULL, 0);
+}
+
+struct cred *cred_clone(const struct cred *c, u32 ngroups)
+{
+	struct cred *n = cred_alloc(ngroups);
+	u32 kept = min_of(c->ngroups, ngroups);
+
+	if (!n)
+		return NULL;
+	*n = *c; /* the fixed part: a flexible array is not copied */
+	ref_init(&n->ref);
+	n->ngroups = ngroups;
+	memcpy(n->groups, c->groups, kept * sizeof(c->groups[0]));
+	return n;
+}
+
+struct cred *cred_get(struct cred *c)
+{
+	ref_get(&c->ref);
+	return c;
+}
+
+void cred_put(struct cred *c)
+{
+	if (!c || !ref_put(&c->ref))
+		return;
+	census_add(&cred_census, -1);
+	free(c);
+}
+
+bool cred_has_cap(const struct cred *c, int cap)
+{
+	return cap >= 0 && cap <= CAP_LAST_CAP && (c->cap_effective >> cap & 1);
+}
+
+bool cred_in_group(const struct cred *c, u32 gid)
+{
+	u32 lo = 0, hi = c->ngroups;
+
+	if (c->fsgid == gid)
+		return true;
+	while (lo < hi) {
+		u32 mid = lo + (hi - lo) / 2;
+
+		if (c->groups[mid] == gid)
+			return true;
+		if (c->groups[mid] < gid)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return false;
+}

@@ -1,0 +1,308 @@
+/*
+ * Raw host calls. They bypass libc's wrappers on purpose: a wrapper writes
+ * errno, which lives in thread-local storage, and a fiber may look at it from
+ * another host thread than the one that made the call. Mapping calls are the
+ * exception: the sanitizers must see them to keep their shadow memory right.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/openat2.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "base/host.h"
+
+/* Room for 8192 CPUs, the most that Linux can be built for on x86-64. */
+#define CPU_MASK_WORDS (8192 / (8 * sizeof(unsigned long)))
+
+/* Relaxed, and on a line of its own: it is only ever summed up for people. */
+static _Alignas(64) _Atomic u64 host_calls;
+
+/* The kernel reads only as many argument registers as the call takes. */
+static inline s64 host_call(long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+{
+	register u64 r10 asm("r10") = d;
+	register u64 r8 asm("r8") = e;
+	register u64 r9 asm("r9") = f;
+	s64 ret;
+
+	atomic_fetch_add_explicit(&host_calls, 1, memory_order_relaxed);
+	asm volatile("syscall"
+	             : "=a"(ret)
+	             : "0"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+	             : "rcx", "r11", "memory");
+	return ret;
+}
+
+/* Narrows every argument the way the kernel's own ABI does: to a 64-bit register. */
+#define ARG(x)                   ((u64)(x))
+#define HOST1(nr, a)             host_call(nr, ARG(a), 0, 0, 0, 0, 0)
+#define HOST2(nr, a, b)          host_call(nr, ARG(a), ARG(b), 0, 0, 0, 0)
+#define HOST3(nr, a, b, c)       host_call(nr, ARG(a), ARG(b), ARG(c), 0, 0, 0)
+#define HOST4(nr, a, b, c, d)    host_call(nr, ARG(a), ARG(b), ARG(c), ARG(d), 0, 0)
+#define HOST5(nr, a, b, c, d, e) host_call(nr, ARG(a), ARG(b), ARG(c), ARG(d), ARG(e), 0)
+
+/* --- files ----------------------------------------------------------------- */
+
+int host_openat2(int dirfd, const char *name, u64 flags, u64 mode, u64 resolve)
+{
+	struct open_how how = {.flags = flags, .mode = mode, .resolve = resolve};
+
+	return (int)HOST4(SYS_openat2, dirfd, name, &how, sizeof(how));
+}
+
+int host_close(int fd)
+{
+	return (int)HOST1(SYS_close, fd);
+}
+
+ssize_t host_pread(int fd, void *buf, size_t n, u64 pos)
+{
+	return HOST4(SYS_pread64, fd, buf, n, pos);
+}
+
+ssize_t host_pwrite(int fd, const void *buf, size_t n, u64 pos)
+{
+	return HOST4(SYS_pwrite64, fd, buf, n, pos);
+}
+
+ssize_t host_read(int fd, void *buf, size_t n)
+{
+	return HOST3(SYS_read, fd, buf, n);
+}
+
+ssize_t host_write(int fd, const void *buf, size_t n)
+{
+	return HOST3(SYS_write, fd, buf, n);
+}
+
+ssize_t host_getdents(int fd, void *buf, size_t n)
+{
+	return HOST3(SYS_getdents64, fd, buf, n);
+}
+
+s64 host_lseek(int fd, s64 off, int whence)
+{
+	return HOST3(SYS_lseek, fd, off, whence);
+}
+
+int host_fstat(int fd, struct stat *st)
+{
+	return (int)HOST2(SYS_fstat, fd, st);
+}
+
+int host_statx(int dirfd, const char *name, u32 mask, struct statx *out)
+{
+	int flags = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
+
+	return (int)HOST5(SYS_statx, dirfd, name, flags, mask, out);
+}
+
+int host_fstatfs(int fd, struct statfs *out)
+{
+	return (int)HOST2(SYS_fstatfs, fd, out);
+}
+
+ssize_t host_readlinkat(int dirfd, const char *name, char *buf, size_t n)
+{
+	return HOST4(SYS_readlinkat, dirfd, name, buf, n);
+}
+
+int host_mkdirat(int dirfd, const char *name, u32 mode)
+{
+	return (int)HOST3(SYS_mkdirat, dirfd, name, mode);
+}
+
+int host_mknodat(int dirfd, const char *name, u32 mode, u64 dev)
+{
+	return (int)HOST4(SYS_mknodat, dirfd, name, mode, dev);
+}
+
+int host_symlinkat(const char *target, int dirfd, const char *name)
+{
+	return (int)HOST3(SYS_symlinkat, target, dirfd, name);
+}
+
+int host_linkat(int olddir, const char *oldname, int newdir, const char *newname, int flags)
+{
+	return (int)HOST5(SYS_linkat, olddir, oldname, newdir, newname, flags);
+}
+
+int host_unlinkat(int dirfd, const char *name, int flags)
+{
+	return (int)HOST3(SYS_unlinkat, dirfd, name, flags);
+}
+
+int host_renameat2(int olddir, const char *oldname, int newdir, const char *newname, u32 flags)
+{
+	return (int)HOST5(SYS_renameat2, olddir, oldname, newdir, newname, flags);
+}
+
+/* --- attributes ------------------------------------------------------------- */
+
+int host_fchmod(int fd, u32 mode)
+{
+	return (int)HOST2(SYS_fchmod, fd, mode);
+}
+
+int host_fchown(int fd, u32 uid, u32 gid)
+{
+	return (int)HOST3(SYS_fchown, fd, uid, gid);
+}
+
+int host_fchownat(int dirfd, const char *name, u32 uid, u32 gid)
+{
+	int flags = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW;
+
+	return (int)HOST5(SYS_fchownat, dirfd, name, uid, gid, flags);
+}
+
+int host_utimensat(int dirfd, const char *name, const struct timespec ts[2])
+{
+	/* Not a null path for dirfd itself: that form refuses O_PATH descriptors. */
+	int flags = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW;
+
+	return (int)HOST4(SYS_utimensat, dirfd, name, ts, flags);
+}
+
+int host_ftruncate(int fd, u64 size)
+{
+	return (int)HOST2(SYS_ftruncate, fd, size);
+}
+
+int host_fallocate(int fd, int mode, u64 off, u64 len)
+{
+	return (int)HOST4(SYS_fallocate, fd, mode, off, len);
+}
+
+int host_fsync(int fd, bool datasync)
+{
+	return (int)HOST1(datasync ? SYS_fdatasync : SYS_fsync, fd);
+}
+
+ssize_t host_fgetxattr(int fd, const char *name, void *buf, size_t n)
+{
+	return HOST4(SYS_fgetxattr, fd, name, buf, n);
+}
+
+int host_fsetxattr(int fd, const char *name, const void *buf, size_t n, int flags)
+{
+	return (int)HOST5(SYS_fsetxattr, fd, name, buf, n, flags);
+}
+
+ssize_t host_flistxattr(int fd, char *buf, size_t n)
+{
+	return HOST3(SYS_flistxattr, fd, buf, n);
+}
+
+int host_fremovexattr(int fd, const char *name)
+{
+	return (int)HOST2(SYS_fremovexattr, fd, name);
+}
+
+/* --- descriptors and memory ------------------------------------------------- */
+
+int host_poll(struct pollfd *fds, unsigned n, int timeout_ms)
+{
+	return (int)HOST3(SYS_poll, fds, n, timeout_ms);
+}
+
+int host_memfd(const char *name, u32 flags)
+{
+	return (int)HOST2(SYS_memfd_create, name, flags);
+}
+
+int host_dup(int fd)
+{
+	return (int)HOST3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0);
+}
+
+int host_ioctl(int fd, unsigned long cmd, void *arg)
+{
+	return (int)HOST3(SYS_ioctl, fd, cmd, arg);
+}
+
+void *host_map(int fd, u64 off, size_t n, bool writable, int *err)
+{
+	int prot = PROT_READ | (writable ? PROT_WRITE : 0);
+	int flags = MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0);
+	void *p;
+
+	atomic_fetch_add_explicit(&host_calls, 1, memory_order_relaxed);
+	p = mmap(NULL, n, prot, flags, fd, (off_t)off);
+	if (p == MAP_FAILED) {
+		*err = -errno;
+		return NULL;
+	}
+	*err = 0;
+	return p;
+}
+
+void host_unmap(void *p, size_t n)
+{
+	atomic_fetch_add_explicit(&host_calls, 1, memory_order_relaxed);
+	munmap(p, n);
+}
+
+/* --- waiting, randomness, the end -------------------------------------------- */
+
+int host_futex_wait(_Atomic u32 *word, u32 expect, const struct timespec *timeout, bool shared)
+{
+	int op = FUTEX_WAIT | (shared ? 0 : FUTEX_PRIVATE_FLAG);
+
+	return (int)HOST4(SYS_futex, word, op, expect, timeout);
+}
+
+int host_futex_wake(_Atomic u32 *word, int n, bool shared)
+{
+	int op = FUTEX_WAKE | (shared ? 0 : FUTEX_PRIVATE_FLAG);
+
+	return (int)HOST3(SYS_futex, word, op, n);
+}
+
+int host_getrandom(void *buf, size_t n)
+{
+	char *p = buf;
+
+	/* A large request may come back short when a signal interrupts it. */
+	while (n) {
+		s64 got = HOST3(SYS_getrandom, p, n, 0);
+
+		if (got == -EINTR)
+			continue;
+		if (got < 0)
+			return (int)got;
+		p += got;
+		n -= (size_t)got;
+	}
+	return 0;
+}
+
+noreturn void host_exit_group(int status)
+{
+	for (;;)
+		HOST1(SYS_exit_group, status);
+}
+
+unsigned host_cpu_count(void)
+{
+	static _Atomic unsigned cached;
+	unsigned n = atomic_load_explicit(&cached, memory_order_relaxed);
+	unsigned long mask[CPU_MASK_WORDS];
+	s64 bytes;
+
+	if (n)
+		return n;
+	bytes = HOST3(SYS_sched_getaffinity, 0, sizeof(mask), mask);
+	for (s64 i = 0; i < bytes / (s64)sizeof(mask[0]); i++)
+		n += (unsigned)__builtin_popcountl(mask[i]);
+	n = max_of(n, 1u);
+	atomic_store_explicit(&cached, n, memory_order_relaxed);
+	return n;
+}
+
+u64 host_call_count(void)
+{
+	return atomic_load_explicit(&host_calls, memory_order_relaxed);
+}
