@@ -17,9 +17,17 @@ struct statfs;
 struct statx;
 
 must_check int host_openat2(int dirfd, const char *name, u64 flags, u64 mode, u64 resolve);
+/*
+ * One name in dirfd. Adds O_NOFOLLOW, O_CLOEXEC, O_NOCTTY and O_NONBLOCK (which a regular file
+ * ignores). Its flags are a scalar, so that, unlike openat2's, a filter can hold them to reading.
+ */
+must_check int host_openat(int dirfd, const char *name, u32 flags, u32 mode);
 int host_close(int fd);
 ssize_t host_pread(int fd, void *buf, size_t n, u64 pos);
 ssize_t host_pwrite(int fd, const void *buf, size_t n, u64 pos);
+/* rwf: RWF_*; -EAGAIN with RWF_NOWAIT when it would wait. pos -1: the host's own file position. */
+ssize_t host_preadv2(int fd, void *buf, size_t n, s64 pos, int rwf);
+ssize_t host_pwritev2(int fd, const void *buf, size_t n, s64 pos, int rwf);
 ssize_t host_read(int fd, void *buf, size_t n);
 ssize_t host_write(int fd, const void *buf, size_t n);
 ssize_t host_getdents(int fd, void *buf, size_t n);
@@ -36,6 +44,9 @@ int host_linkat(int olddir, const char *oldname, int newdir, const char *newname
 int host_unlinkat(int dirfd, const char *name, int flags);
 int host_renameat2(int olddir, const char *oldname, int newdir, const char *newname, u32 flags);
 int host_fchmod(int fd, u32 mode);
+/* Needs no open file: fchmodat2(2), which never follows a symbolic link. -ENOSYS before Linux 6.6.
+ */
+int host_fchmodat(int dirfd, const char *name, u32 mode);
 int host_fchown(int fd, u32 uid, u32 gid);
 int host_fchownat(int dirfd, const char *name, u32 uid, u32 gid);
 int host_utimensat(int dirfd, const char *name, const struct timespec ts[2]);
