@@ -4,6 +4,7 @@
  * stands for a guest's.
  */
 #pragma once
+#include "base/lock.h"
 #include "base/types.h"
 #include <signal.h>
 #include <sys/queue.h>
@@ -34,10 +35,17 @@ struct ksigaction {
 	u64 restorer;
 	u64 mask;
 };
+/* Shared by CLONE_SIGHAND. Its lock is inside every siglock (a group that shares it has its own).
+ */
 struct sighand {
-	u32 users; /* CLONE_SIGHAND without CLONE_THREAD; guarded by tasks_lock */
-	struct ksigaction action[NSIG_MAX];
+	_Atomic u32 users; /* groups; a group's last thread lets go */
+	struct lock lock;
+	struct ksigaction action[NSIG_MAX]; /* guarded by lock */
 };
+struct sighand *sighand_create(void);
+struct sighand *sighand_copy(struct sighand *from);
+void sighand_put(struct sighand *sh);
+struct ksigaction sighand_get(struct sighand *sh, int sig);
 
 /* info->si_signo says which. Wakes a thread that can take it. 0, -EAGAIN (RLIMIT_SIGPENDING),
  * -ESRCH. */

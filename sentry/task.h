@@ -54,7 +54,9 @@ struct thread_group {
 	struct ref ref;
 	s32 pid;
 
-	/* T */
+	/* T; threads, leader, nthreads and state change under T and S, so that either suffices to
+	 * look
+	 */
 	TAILQ_HEAD(, task) threads;
 	struct task *leader; /* keeps the pid; may be a zombie while others run */
 	u32 nthreads;        /* that have not ended */
@@ -73,7 +75,11 @@ struct thread_group {
 	/* S */
 	struct lock siglock;
 	struct sigqueue_list pending; /* shared */
-	struct sighand *sighand;
+	struct sighand *sighand;      /* replaced under T and S */
+	bool unkillable; /* like a pid namespace's init: what it has no handler for does not reach
+	                    it */
+	u32 nlive;       /* threads that have not begun to exit */
+	int cld_pending; /* CLD_STOPPED or CLD_CONTINUED that SIGCONT owes the parent, or 0 */
 	bool group_exiting; /* exit_group or a fatal signal: group_exit_status holds */
 	int group_exit_status;
 	struct task *exec_task;        /* the thread that is in execve, others are dying */
@@ -89,9 +95,9 @@ struct thread_group {
 	struct rlimit64 limits[RLIM_NLIMITS];
 	struct posix_timers *timers; /* POSIX and interval timers: sentry/posix_timer.h */
 	u64 start_time;              /* CLOCK_BOOTTIME ns */
-	s32 oom_score_adj;
-	u32 personality;
-	bool dumpable;
+	_Atomic s32 oom_score_adj;
+	_Atomic u32 personality;
+	_Atomic bool dumpable;
 	bool is_session_leader_tty_lost;
 	void *ipc; /* SysV undo lists: sentry/ipc */
 };
@@ -108,6 +114,10 @@ struct task {
 	s32 tid;
 	struct thread_group *group;
 	struct caller caller; /* credentials, files, fs: what the VFS sees */
+	/*
+	 * These and caller's cred, fs and files are replaced by the task itself, under S: it looks
+	 * at them freely, others under S (task_mm_get and its kin) while they are not NULL.
+	 */
 	struct fiber *fiber;
 	struct platform_thread *thread;
 	struct mm *mm;
@@ -119,6 +129,7 @@ struct task {
 	int exit_code;
 
 	/* S */
+	bool exiting;   /* has begun to exit: takes no more signals */
 	u64 blocked;    /* signal mask */
 	u64 saved_mask; /* of sigsuspend, ppoll...: restored by delivery */
 	bool restore_mask;
@@ -126,12 +137,22 @@ struct task {
 	bool stopped;
 	bool killed; /* SIGKILL or group exit is pending */
 
+	/* A */
+	_Atomic int gate;  /* enum task_gate: may the fiber begin? */
+	_Atomic u32 works; /* TASK_WORK_*: what the fiber is to do before it runs guest code */
+
 	/* O */
+	struct {
+		u64 trapno, error_code, cr2;
+	} trap;                 /* of the last fault, for signal frames */
+	struct task_boot *boot; /* how the first program is loaded; NULL for forked tasks */
+	bool futex_queued;      /* the call under way ends in a HOSTOP_FUTEX with a deadline */
+	u32 charged_uid;        /* whose RLIMIT_NPROC counts it */
 	stack_t altstack;
 	struct restart_block restart;
 	struct uptr clear_child_tid, robust_list;
 	u64 robust_list_len;
-	struct vfork_wait *vfork; /* parent waits until this task execs or exits */
+	struct vfork_wait *vfork; /* the parent waits until this task execs or exits */
 	int pdeath_signal;
 	bool no_new_privs, keep_caps;
 	u64 syscall_nr; /* of the call under way, or ~0 */
@@ -146,6 +167,9 @@ struct task {
 	u64 start_time;
 	_Atomic u64 minor_faults;
 };
+
+enum task_gate { TASK_NEW, TASK_GO, TASK_STILLBORN };
+enum { TASK_WORK_LIMITS = 1, TASK_WORK_IDENTITY = 2 };
 
 /* The running fiber's task. */
 static inline struct task *task_self(void)
@@ -174,25 +198,51 @@ struct clone_args_k {
 };
 /* tid of the child or -errno. */
 s64 task_clone(struct task *t, const struct clone_args_k *args);
-/* The first process. Runs path with argv/envp once task_start is called. */
+/*
+ * A process without a parent: the first one, which becomes kernel.init, or one that comes from
+ * outside (moat exec). boot runs on its own fiber once task_start is called, in a fresh address
+ * space: it is to exec_run the program and returns 0 or the -errno that ended it. fs, files and
+ * cred are taken over on success. *out is borrowed: good until task_start.
+ */
+struct task_boot {
+	int (*fn)(struct task *t, struct task_boot *boot);
+};
 must_check int task_create_init(struct fs_context *fs, struct fdtable *files, struct cred *cred,
-                                struct task **out);
+                                struct task_boot *boot, struct task **out);
 void task_start(struct task *t);
 
 /* Marks the group as ending with a wait status; its tasks end when they look. Any fiber. */
 void group_exit_start(struct thread_group *g, int wait_status);
-/* The end of the calling task; returns only to the fiber's entry, which returns. */
+/* The end of the calling task (exit_code: a wait status); returns only to the fiber's entry, which
+ * returns. */
 void task_exit(struct task *t, int exit_code);
+/* Releases a parentless process (above) once it is a zombie. */
+void group_reap(struct thread_group *g);
 /* exec: waits until t is the group's only thread and gives it the leader's identity. 0 or -EINTR.
  */
 must_check int group_single_thread(struct task *t);
 /* vfork: lets the parent go on (exec or exit of the child). */
 void vfork_release(struct task *t);
 
+/*
+ * exec in a space that others share: the task goes on with a new thread and mm, both taken
+ * over. The old ones are left to the caller: put the mm, exit the thread.
+ */
+void task_adopt_image(struct task *t, struct mm *mm, struct platform_thread *thread);
+
 /* The body of a task's fiber: run, handle the event, deliver signals, again. */
 void task_run(void *task);
 
-u64 task_rlimit(struct task *t, int resource);        /* soft */
-bool task_capable(const struct task *t, int cap);     /* effective capability */
-void task_update_identity(struct task *t);            /* tells the platform who the thread is now */
+u64 task_rlimit(struct task *t, int resource);    /* soft */
+bool task_capable(const struct task *t, int cap); /* effective capability */
+void task_update_identity(struct task *t);        /* tells the platform who the thread is now */
+/* The calling task's new credentials; takes over c. */
+void task_set_cred(struct task *t, struct cred *c);
+void task_set_files(struct task *t, struct fdtable *files); /* takes over; puts the old ones */
+void task_set_fs(struct task *t, struct fs_context *fs);
+/* Of any task, for /proc and kin: +1, or NULL once it has let go of them. */
+struct cred *task_cred_get(struct task *t);
+struct mm *task_mm_get(struct task *t);
+struct fdtable *task_files_get(struct task *t);
+struct fs_context *task_fs_get(struct task *t);
 void task_set_comm(struct task *t, const char *name); /* basename rules of prctl(PR_SET_NAME) */
