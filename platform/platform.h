@@ -96,8 +96,9 @@ enum hostop_kind {
 	HOSTOP_MMAP,     /* addr,len,prot,flags,fd,off: always with MAP_FIXED semantics */
 	HOSTOP_MUNMAP,   /* addr,len */
 	HOSTOP_MPROTECT, /* addr,len,prot */
-	HOSTOP_MREMAP,   /* addr,len,newlen,newaddr (MREMAP_MAYMOVE|FIXED), flags may have DONTUNMAP
-	                  */
+	/* addr,len,newlen,newaddr: MREMAP_MAYMOVE|FIXED, flags may have DONTUNMAP; where newaddr
+	 * is addr, in place with no flags */
+	HOSTOP_MREMAP,
 	HOSTOP_MADVISE,  /* addr,len,advice */
 	HOSTOP_FUTEX,    /* addr,op,val,timeout (absolute ns, per op's clock) or val2,addr2,val3 */
 	HOSTOP_STORE32,  /* addr <- val */
@@ -203,8 +204,8 @@ must_check int platform_thread_queue(struct platform_thread *t, const struct hos
  */
 must_check s64 platform_thread_sync(struct platform_thread *t);
 /*
- * True when every op queued by t before its last run has been carried out:
- * what a lock on the address space waits for.
+ * True when every op that t has queued has been carried out (false from the
+ * moment an op is queued): what a lock on the address space waits for.
  */
 bool platform_thread_ops_done(const struct platform_thread *t);
 

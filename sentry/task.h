@@ -166,6 +166,9 @@ struct task {
 	struct rusage rusage;
 	u64 start_time;
 	_Atomic u64 minor_faults;
+	bool mm_queued;  /* host memory operations queued since the last run: mm_ops_done */
+	u64 fault_addr;  /* of the last fault that was tried again: sentry/mm_fault.c */
+	u32 fault_tries; /* how often in a row */
 };
 
 enum task_gate { TASK_NEW, TASK_GO, TASK_STILLBORN };
