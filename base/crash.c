@@ -1,6 +1,6 @@
 /*
  * Crash reports. The order of a report is by how much can go wrong: what
- * happened first, then the guest's call, the backtrace last,
+ * happened first, then the fiber and the guest's call, the backtrace last,
  * because unwinding a broken stack may fault again. A fault during a report
  * ends the process with what has been printed so far.
  */
@@ -15,6 +15,8 @@
 #include <ucontext.h>
 #include "base/bug.h"
 #include "base/crash.h"
+#include "base/fiber.h"
+#include "base/fiber_internal.h"
 #include "base/host.h"
 #include "base/log.h"
 #include "base/symbols.h"
@@ -93,8 +95,11 @@ static void print_backtrace(unw_context_t *uc, bool from_signal)
 
 static void print_circumstances(void)
 {
+	struct fiber *f = fiber_self();
 	char line[256];
 
+	if (f)
+		crash_print("  in fiber '%s'\n", fiber_name(f));
 	if (!crash_context)
 		return;
 	line[0] = '\0';
@@ -116,15 +121,22 @@ noreturn void bug_at(const char *file, int line, const char *what)
 	host_exit_group(CRASH_STATUS);
 }
 
+static const char *signal_cause(int sig, const siginfo_t *si)
+{
+	if (sig == SIGSEGV && fiber_stack_overflowed((uintptr_t)si->si_addr))
+		return ": the fiber's stack overflowed";
+	return "";
+}
+
 static void crash_handler(int sig, siginfo_t *si, void *context)
 {
 	ucontext_t *uc = context;
 	const greg_t *r = uc->uc_mcontext.gregs;
 
 	crash_begin();
-	crash_print("moat: the sentry got SIG%s at 0x%lx, address 0x%lx\n",
-	            sigabbrev_np(sig) ?: "?", (unsigned long)r[REG_RIP],
-	            (unsigned long)si->si_addr);
+	crash_print("moat: the sentry got SIG%s at 0x%lx, address 0x%lx%s\n",
+	            sigabbrev_np(sig) ?: "?", (unsigned long)r[REG_RIP], (unsigned long)si->si_addr,
+	            signal_cause(sig, si));
 	crash_print("  rax %llx rbx %llx rcx %llx rdx %llx rsi %llx rdi %llx rsp %llx rbp %llx\n",
 	            r[REG_RAX], r[REG_RBX], r[REG_RCX], r[REG_RDX], r[REG_RSI], r[REG_RDI],
 	            r[REG_RSP], r[REG_RBP]);

@@ -48,4 +48,5 @@ static inline void lock_guard_exit(struct lock **l)
 #define LOCK_CAT2(a, b) a##b
 #define LOCK_CAT(a, b)  LOCK_CAT2(a, b)
 #define lock_guard(l)                                                                              \
-	struct lock *LOCK_CAT(guard_, __LINE__) cleanup(lock_guard_exit) = (lock_acquire(l), (l))
+	struct lock *LOCK_CAT(guard_, __LINE__)                                                    \
+	unused_arg cleanup(lock_guard_exit) = (lock_acquire(l), (l))

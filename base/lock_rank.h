@@ -43,6 +43,8 @@ enum lock_rank {
 	RANK_EPOLL_READY, /* ready list of one epoll; taken from wait queue callbacks */
 	RANK_TIMER,       /* the timer heap */
 	RANK_PLATFORM,    /* platform thread and space lists */
+	RANK_BLOCKING,    /* jobs of the blocking pool */
+	RANK_MUTEX_INNER, /* the waiters of one struct mutex */
 	RANK_SCHED,       /* run queue */
 	RANK_REACTOR,
 	RANK_ALLOC, /* memory accounting, arenas */

@@ -14,7 +14,7 @@ TAILQ_HEAD(mutex_waiters, mutex_waiter);
 
 struct mutex {
 	struct lock lock;
-	struct fiber *owner;          /* guarded by lock */
+	_Atomic uintptr_t owner;      /* 0: free; mutex.c says what else */
 	struct mutex_waiters waiters; /* guarded by lock */
 	u16 rank;
 };
@@ -32,5 +32,5 @@ static inline void mutex_guard_exit(struct mutex **m)
 	mutex_release(*m);
 }
 #define mutex_guard(m)                                                                             \
-	struct mutex *LOCK_CAT(mguard_, __LINE__) cleanup(mutex_guard_exit) =                      \
-	    (mutex_acquire(m), (m))
+	struct mutex *LOCK_CAT(mguard_, __LINE__)                                                  \
+	unused_arg cleanup(mutex_guard_exit) = (mutex_acquire(m), (m))

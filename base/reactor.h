@@ -15,11 +15,13 @@ struct reactor_watch {
 	int fd; /* borrowed */
 	u32 events;
 	reactor_fn *fn;
+	u32 slot; /* the reactor's own */
 };
 
 must_check int reactor_start(void);
 /* One-shot watches re-arm with reactor_arm. 0 or -errno. */
 must_check int reactor_add(struct reactor_watch *w, int fd, u32 events, reactor_fn *fn);
 int reactor_arm(struct reactor_watch *w, u32 events);
-/* When it returns, fn is not running and will not run (unless called from fn). */
+/* Before fd is closed. When it returns, fn is not running and will not run (unless called from fn).
+ */
 void reactor_remove(struct reactor_watch *w);

@@ -18,6 +18,17 @@
 #define MOAT_ASAN 0
 #endif
 
+/*
+ * For functions that only touch a worker's private data. ThreadSanitizer takes
+ * the fibers that run on one worker, one after the other, for concurrent.
+ * Never for a function that uses atomics: it would not see those either.
+ */
+#if MOAT_TSAN
+#define no_tsan __attribute__((no_sanitize("thread"), noinline))
+#else
+#define no_tsan
+#endif
+
 #if MOAT_TSAN
 #include <sanitizer/tsan_interface.h>
 #define tsan_pre_lock(l)    __tsan_mutex_pre_lock((l), 0)

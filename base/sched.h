@@ -16,9 +16,15 @@
  * sleeping worker waits (shared futex) for it to change or to be woken. A guest
  * thread that publishes a request and sees low bits != 0 issues FUTEX_WAKE and
  * repeats while that wakes nobody and nothing has changed.
+ *
+ * The top bit is set while at least one worker is awake: it will look for
+ * requests before it sleeps, so a guest thread may save the wake-up after
+ * publishing, spin for its answer, and ring (if any worker sleeps) only when
+ * it gives up spinning with its request not taken yet.
  */
 #define DOORBELL_SLEEPERS   0xffu
 #define DOORBELL_GENERATION 0x100u
+#define DOORBELL_ATTENDED   0x80000000u
 
 struct sched_source {
 	/*
@@ -34,13 +40,16 @@ struct sched_stats {
 
 /*
  * workers: host threads to run (0: one per spare core, at least one).
- * doorbell: the shared word (borrowed; must outlive the scheduler).
+ * doorbell: the shared word (borrowed; must outlive the scheduler); NULL: a
+ * private one, for tests without guests.
  * Neither call starts threads; sched_start does.
  */
 void sched_init(unsigned workers, _Atomic u32 *doorbell);
 void sched_set_source(const struct sched_source *source);
 /* Starts the workers. 0 or -errno. Call before the seccomp filter is applied. */
 must_check int sched_start(void);
+/* The word that sched_init was given, or a private one. */
+_Atomic u32 *sched_doorbell(void);
 /* Wakes a worker if one sleeps (something became runnable or due). */
 void sched_kick(void);
 /* Ends the workers once the current fibers park; for unit tests and orderly exit. */
@@ -49,6 +58,7 @@ void sched_stats_read(struct sched_stats *out);
 
 /*
  * Unit tests and tools: runs fibers on the calling thread until none is
- * runnable and no timer is due within wait_ns.
+ * runnable, no timer is due within wait_ns and no blocking_call is under way.
+ * Works without sched_init.
  */
 void sched_run_until_idle(u64 wait_ns);

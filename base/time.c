@@ -21,3 +21,8 @@ u64 time_realtime(void)
 {
 	return clock_ns(CLOCK_REALTIME);
 }
+
+u64 time_boottime(void)
+{
+	return clock_ns(CLOCK_BOOTTIME);
+}

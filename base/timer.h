@@ -9,7 +9,6 @@
 struct timer {
 	u64 deadline; /* guarded by the heap's lock, as is index */
 	u32 index;    /* position in the heap + 1; 0: not armed */
-	bool running;
 	void (*fn)(struct timer *t);
 };
 
@@ -21,6 +20,11 @@ must_check int timer_arm(struct timer *t, u64 deadline);
  * within the callback itself). True if it was armed.
  */
 bool timer_cancel(struct timer *t);
+/*
+ * Disarms without waiting for a running callback: for callers that hold a lock
+ * which the callback takes. True if it was armed.
+ */
+bool timer_disarm(struct timer *t);
 
 /* CLOCK_MONOTONIC / CLOCK_REALTIME / CLOCK_BOOTTIME now, in ns, through the vDSO. */
 u64 time_monotonic(void);

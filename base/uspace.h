@@ -46,13 +46,16 @@ must_check ssize_t copy_in_str(char *dst, struct uptr src, size_t size);
 size_t copy_in_partial(void *dst, struct uptr src, size_t n);
 size_t copy_out_partial(struct uptr dst, const void *src, size_t n);
 
+/* Atomic compare-and-exchange: 0 or -EFAULT; *old gets what was there. */
+must_check int cmpxchg_user32(struct uptr addr, u32 expect, u32 value, u32 *old);
+
 #define get_user(dst, src) copy_in((dst), (src), sizeof(*(dst)))
 #define put_user(dst, src) copy_out((dst), (src), sizeof(*(src)))
 
 /*
  * A list of buffers that data moves to or from: guest memory or the sentry's
  * own. Consumed from the front as data moves, so that what is left is what
- * was not transferred.
+ * was not transferred. Not to be copied: iov may point into it.
  */
 struct uio {
 	struct uspace *uspace; /* NULL: the segments are sentry memory */

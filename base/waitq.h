@@ -8,6 +8,11 @@
  * host thread: they must be short and take only locks ranked RANK_EPOLL_READY
  * or, to go on to another queue, RANK_WAITQ nested.
  *
+ * waitq_wake is nearly free while nobody waits: it looks at a counter without
+ * taking the lock. So that no wake-up is lost, the condition must be changed
+ * under a lock that the waiter's look at it takes too, or else by a
+ * sequentially consistent atomic operation (the default of C's _Atomic).
+ *
  * The usual loop (file_wait() in fs/vfs/file.h is this for files):
  *	struct wait_fiber w;
  *	wait_fiber_init(&w);
@@ -52,6 +57,11 @@ void waitq_init(struct waitq *q);
 /* Aborts if waiters are left. */
 void waitq_destroy(struct waitq *q);
 void waitq_add(struct waitq *q, struct waiter *w, u32 mask);
+/*
+ * For waiters of which each wake-up can serve only one (accept). One that was
+ * woken and leaves without taking what it was woken for passes it on: it calls
+ * waitq_wake itself after waitq_remove.
+ */
 void waitq_add_exclusive(struct waitq *q, struct waiter *w, u32 mask);
 /* No-op if it is not queued. When it returns, no callback is running or will run. */
 void waitq_remove(struct waitq *q, struct waiter *w);
@@ -61,3 +71,8 @@ bool waitq_active(const struct waitq *q);
 
 /* A waiter that unparks the calling fiber. */
 void wait_fiber_init(struct wait_fiber *w);
+/*
+ * Before an exclusive waiter looks at its condition once more: further
+ * wake-ups count as consumed by it again, not by the next in the queue.
+ */
+void wait_fiber_rearm(struct wait_fiber *w);

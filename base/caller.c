@@ -1,0 +1,29 @@
+/* Whose work the calling thread of control does: see caller.h. */
+#include "base/caller.h"
+#include "base/fiber_internal.h"
+
+static void raise_nothing(struct caller *c unused_arg, int sig unused_arg)
+{
+}
+
+/* Static, and never freed: its count starts at one that nobody puts. */
+static struct cred root_cred = {
+    .ref = {.count = 1},
+    .cap_permitted = ~0ULL,
+    .cap_effective = ~0ULL,
+    .cap_bounding = ~0ULL,
+};
+
+struct caller root_caller = {
+    .cred = &root_cred,
+    .fsize_limit = ~0ULL,
+    .nofile_limit = 1024,
+    .raise = raise_nothing,
+};
+
+struct caller *caller(void)
+{
+	struct fiber *f = fiber_self();
+
+	return f ? fiber_caller(f) : &root_caller;
+}

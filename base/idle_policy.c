@@ -1,0 +1,77 @@
+/*
+ * The idle policy: all of it.
+ *
+ * Waking a sleeping worker costs the guest a host call and, on a virtual
+ * machine, up to some 80 us until the worker runs; a request that meets a
+ * spinning one is answered in well under 1 us. So spinning for about the price
+ * of a wake-up is never worse than twice the best choice, if something comes;
+ * if nothing does, it is waste. What comes is learnt from the past, as in
+ * KVM's halt polling:
+ *
+ *	- a sleep that ended within SPIN_MAX would have been better spent
+ *	  spinning: the budget grows;
+ *	- a spin in vain, or a long sleep, shows that requests come too rarely:
+ *	  the budget shrinks, soon to nothing, so that an idle sandbox is idle;
+ *	- a gap between two polls shows that the host gave the CPU to someone
+ *	  else, most likely the very guest that is waited for: no spinning for a
+ *	  while, and for longer each time.
+ */
+#include "base/idle_policy.h"
+#include "base/sanitizer.h"
+
+#define USEC          1000ULL
+#define MSEC          1000000ULL
+#define SPIN_MIN      (5 * USEC)
+#define SPIN_START    (50 * USEC)
+#define SPIN_MAX      (200 * USEC)
+#define GAP_PREEMPTED (60 * USEC) /* a poll takes far less, even when it takes a page fault */
+#define QUIET_MIN     (1 * MSEC)
+#define QUIET_MAX     (100 * MSEC)
+#define WASTED_MAX    4
+
+void idle_policy_init(struct idle_policy *p, unsigned cpus)
+{
+	*p = (struct idle_policy){.budget_ns = SPIN_START, .quiet_ns = QUIET_MIN};
+	if (cpus <= 1)
+		p->quiet_until = ~0ULL;
+}
+
+no_tsan u64 idle_policy_budget(const struct idle_policy *p, u64 now)
+{
+	return now < p->quiet_until ? 0 : p->budget_ns;
+}
+
+no_tsan void idle_policy_hit(struct idle_policy *p, u64 waited)
+{
+	p->wasted = 0;
+	/* Nearly too short: the next request may come a little later. */
+	if (waited > p->budget_ns / 2)
+		p->budget_ns = min_of(p->budget_ns * 2, SPIN_MAX);
+	/* Undisturbed spins that pay make the next preemption count less. */
+	p->quiet_ns = max_of(p->quiet_ns - p->quiet_ns / 64, QUIET_MIN);
+}
+
+no_tsan void idle_policy_miss(struct idle_policy *p)
+{
+	/* One pause between two bursts is no reason to forget; a few are. */
+	if (++p->wasted < WASTED_MAX)
+		return;
+	p->budget_ns = p->budget_ns / 2 < SPIN_MIN ? 0 : p->budget_ns / 2;
+}
+
+no_tsan void idle_policy_slept(struct idle_policy *p, u64 slept)
+{
+	if (slept > SPIN_MAX)
+		return;
+	p->budget_ns = p->budget_ns ? min_of(p->budget_ns * 2, SPIN_MAX) : SPIN_START;
+	p->wasted = 0;
+}
+
+no_tsan bool idle_policy_preempted(struct idle_policy *p, u64 before, u64 now)
+{
+	if (now - before < GAP_PREEMPTED)
+		return false;
+	p->quiet_until = now + p->quiet_ns;
+	p->quiet_ns = min_of(p->quiet_ns * 2, QUIET_MAX);
+	return true;
+}

@@ -1,0 +1,29 @@
+/*
+ * How long a worker with nothing to run polls before it sleeps. One struct per
+ * worker, touched by that worker only.
+ */
+#pragma once
+#include "base/types.h"
+
+struct idle_policy {
+	u64 budget_ns;   /* what the next spin may last; 0: sleep at once */
+	u64 quiet_until; /* no spinning before this time: the CPUs are oversubscribed */
+	u64 quiet_ns;    /* how long the next quiet period will be */
+	u32 wasted;      /* spins in a row that found nothing */
+};
+
+/* cpus: how many the sandbox may use. On one, spinning only delays who is waited for. */
+void idle_policy_init(struct idle_policy *p, unsigned cpus);
+/* How long to spin now, in ns. */
+u64 idle_policy_budget(const struct idle_policy *p, u64 now);
+/* A spin found work after waited ns. */
+void idle_policy_hit(struct idle_policy *p, u64 waited);
+/* A spin found nothing. */
+void idle_policy_miss(struct idle_policy *p);
+/* The worker was woken from a sleep of slept ns because there was work. */
+void idle_policy_slept(struct idle_policy *p, u64 slept);
+/*
+ * Looks at the time between two polls: true if the host took the CPU away
+ * meanwhile, which means that somebody else needs it: stop spinning.
+ */
+bool idle_policy_preempted(struct idle_policy *p, u64 before, u64 now);

@@ -1,0 +1,329 @@
+/*
+ * Workers: the host threads that run fibers, and what they do when there is
+ * nothing to run: look for requests, spin as long as the idle policy allows,
+ * then sleep on the doorbell until someone rings or the next timer is due. Host
+ * calls: futex (the doorbell); at start, those of pthread_create.
+ */
+#include <limits.h>
+#include "base/bug.h"
+#include "base/host.h"
+#include "base/host_thread.h"
+#include "base/sched_internal.h"
+
+#define WORKERS_DEFAULT_MAX  16u
+#define POLLS_PER_CLOCK_READ 8 /* reading the clock costs as much as several polls */
+
+static struct worker workers[SCHED_WORKERS_MAX];
+static unsigned nworkers;  /* set by sched_init */
+static unsigned nstarted;  /* set by sched_start and sched_stop */
+static struct worker solo; /* sched_run_until_idle's */
+static _Atomic bool solo_running;
+
+static _Atomic(const struct sched_source *) source;
+static _Atomic bool stopping;
+static _Atomic int external;
+static _Atomic unsigned spinners;
+
+/*
+ * The earliest deadline for which a sleeping worker will wake up by itself.
+ * Only the worker that lowers it sleeps with a timeout, so that a timer wakes
+ * one worker, not all.
+ */
+static _Atomic u64 sleep_deadline = NO_DEADLINE;
+
+bool sched_stopping(void)
+{
+	return atomic_load_explicit(&stopping, memory_order_relaxed);
+}
+
+bool sched_spinning(void)
+{
+	return atomic_load(&spinners) != 0;
+}
+
+void sched_external(int n)
+{
+	/* Its end is an event only for who waits for everything to end. */
+	if (atomic_fetch_add(&external, n) + n == 0 && atomic_load(&solo_running))
+		sched_kick();
+}
+
+void sched_set_source(const struct sched_source *s)
+{
+	atomic_store_explicit(&source, s, memory_order_release);
+}
+
+void sched_timer_armed(u64 deadline)
+{
+	/* A worker that is awake, the caller perhaps, looks at the timers before it sleeps. */
+	if (deadline < atomic_load(&sleep_deadline) && !(doorbell_read() & DOORBELL_ATTENDED))
+		doorbell_ring(1);
+}
+
+/* --- looking for work --------------------------------------------------------- */
+
+bool worker_poll(struct worker *w, bool due_too)
+{
+	const struct sched_source *s = atomic_load_explicit(&source, memory_order_acquire);
+	struct fiber *host = atomic_load_explicit(&w->current, memory_order_relaxed);
+	u64 next = due_too ? timers_next() : NO_DEADLINE;
+	bool found = false;
+
+	/* What is called here does not work for the fiber whose stack it borrows. */
+	atomic_store_explicit(&w->current, NULL, memory_order_relaxed);
+	held_switch(NULL);
+	if (s && s->poll() > 0)
+		found = true;
+	if (next != NO_DEADLINE && next <= time_monotonic()) {
+		timers_run();
+		found = true;
+	}
+	atomic_store_explicit(&w->current, host, memory_order_relaxed);
+#ifdef MOAT_DEBUG
+	held_switch(host ? &host->held : NULL);
+#endif
+	counter_add(&w->polls, 1);
+	counter_add(&w->polls_hit, found);
+	return found;
+}
+
+/* self if it has been told something, or else what is runnable. */
+static struct fiber *worker_found(struct fiber *self)
+{
+	return self && fiber_has_token(self) ? self : runq_pop();
+}
+
+/*
+ * More spinners than this find no more requests: they only compete for them,
+ * and burn CPUs that guests could use.
+ */
+static bool spinner_enter(void)
+{
+	unsigned n = atomic_load(&spinners);
+
+	do
+		if (n >= max_of(1u, host_cpu_count() / 4))
+			return false;
+	while (!atomic_compare_exchange_weak(&spinners, &n, n + 1));
+	return true;
+}
+
+static struct fiber *worker_spin(struct worker *w, struct fiber *self, u64 start, u64 budget)
+{
+	struct fiber *f = NULL;
+	u64 now = start, last;
+
+	do {
+		for (unsigned i = 0; !f && i < POLLS_PER_CLOCK_READ; i++) {
+			__builtin_ia32_pause();
+			worker_poll(w, false);
+			f = worker_found(self);
+		}
+		last = now;
+		now = time_monotonic();
+		if (!f && timers_next() <= now) {
+			worker_poll(w, true);
+			f = worker_found(self);
+		}
+		if (idle_policy_preempted(&w->policy, last, now))
+			break;
+	} while (!f && now - start < budget && !sched_stopping());
+	counter_add(&w->spin_ns, now - start);
+	if (f)
+		idle_policy_hit(&w->policy, now - start);
+	else
+		idle_policy_miss(&w->policy);
+	return f;
+}
+
+struct fiber *worker_search(struct worker *w, struct fiber *self)
+{
+	struct fiber *f;
+	u64 now, budget;
+
+	worker_poll(w, false);
+	f = worker_found(self);
+	if (f || w->solo)
+		return f;
+	now = time_monotonic();
+	budget = idle_policy_budget(&w->policy, now);
+	if (budget && spinner_enter()) {
+		f = worker_spin(w, self, now, budget);
+		atomic_fetch_sub(&spinners, 1);
+	}
+	if (!f)
+		atomic_store_explicit(&w->searched, true, memory_order_relaxed);
+	return f;
+}
+
+/* --- sleeping ----------------------------------------------------------------- */
+
+/* True if this worker is now the one that wakes up for the timer due at next. */
+static bool sleep_deadline_claim(u64 next)
+{
+	u64 old = atomic_load(&sleep_deadline);
+
+	do
+		if (next >= old)
+			return false;
+	while (!atomic_compare_exchange_weak(&sleep_deadline, &old, next));
+	return true;
+}
+
+/* Waits for the doorbell, or for the next timer if no other sleeper does. */
+static void worker_wait(struct worker *w, u32 seen)
+{
+	u64 deadline = timers_next(), now = time_monotonic();
+	bool mine = sleep_deadline_claim(deadline);
+
+	if (!mine)
+		deadline = NO_DEADLINE;
+	if (deadline > now) {
+		counter_add(&w->sleeps, 1);
+		doorbell_wait(seen, deadline == NO_DEADLINE ? NO_DEADLINE : deadline - now);
+		counter_add(&w->wakeups, 1);
+		if (!w->solo)
+			idle_policy_slept(&w->policy, time_monotonic() - now);
+	}
+	/* Unless another worker has claimed an earlier one meanwhile. */
+	if (mine)
+		atomic_compare_exchange_strong(&sleep_deadline, &deadline, NO_DEADLINE);
+}
+
+/*
+ * Sleeps until there may be work. The last look comes after the worker is
+ * counted as asleep: see doorbell.c.
+ */
+static void worker_sleep(struct worker *w)
+{
+	u32 seen;
+
+	doorbell_sleep_begin();
+	seen = doorbell_read();
+	if (!sched_stopping() && !worker_poll(w, true) && runq_length() == 0)
+		worker_wait(w, seen);
+	doorbell_sleep_end();
+}
+
+/* --- life --------------------------------------------------------------------- */
+
+static void worker_init(struct worker *w)
+{
+	atomic_store_explicit(&w->current, NULL, memory_order_relaxed);
+	context_init_thread(&w->own);
+	idle_policy_init(&w->policy, host_cpu_count());
+	worker_set_self(w);
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+	struct fiber *f;
+
+	worker_init(w);
+	while (!sched_stopping()) {
+		worker_poll(w, true);
+		f = runq_pop();
+		if (!f && !atomic_load_explicit(&w->searched, memory_order_relaxed))
+			f = worker_search(w, NULL);
+		atomic_store_explicit(&w->searched, false, memory_order_relaxed);
+		if (f)
+			worker_switch(w, f, PARTING_NONE);
+		else
+			worker_sleep(w);
+	}
+	return NULL;
+}
+
+void sched_init(unsigned n, _Atomic u32 *doorbell)
+{
+	unsigned cpus = host_cpu_count();
+
+	BUG_ON(nstarted);
+	if (n == 0)
+		n = min_of(max_of(cpus - 1, 1u), WORKERS_DEFAULT_MAX);
+	nworkers = min_of(n, SCHED_WORKERS_MAX);
+	doorbell_init(doorbell);
+}
+
+int sched_start(void)
+{
+	int err;
+
+	if (nworkers == 0)
+		sched_init(0, NULL);
+	BUG_ON(nstarted);
+	doorbell_workers((int)nworkers);
+	for (; nstarted < nworkers; nstarted++) {
+		struct worker *w = &workers[nstarted];
+
+		err = host_thread_start(&w->thread, "moat-worker", worker_main, w);
+		if (err) {
+			doorbell_workers((int)nstarted - (int)nworkers);
+			sched_stop();
+			return err;
+		}
+	}
+	return 0;
+}
+
+void sched_stop(void)
+{
+	atomic_store(&stopping, true);
+	doorbell_ring(INT_MAX);
+	for (unsigned i = 0; i < nstarted; i++)
+		host_thread_join(workers[i].thread);
+	doorbell_workers(-(int)nstarted);
+	nstarted = 0;
+	atomic_store(&stopping, false);
+}
+
+void sched_run_until_idle(u64 wait_ns)
+{
+	struct worker *w = &solo;
+
+	BUG_ON(worker_self());
+	BUG_ON(atomic_exchange(&solo_running, true));
+	w->solo = true;
+	worker_init(w);
+	doorbell_workers(1);
+	for (;;) {
+		/* In this order: external work queues its fiber before it ends. */
+		bool pending = atomic_load(&external) != 0;
+		struct fiber *f;
+		u64 next, now;
+
+		worker_poll(w, true);
+		f = runq_pop();
+		if (f) {
+			worker_switch(w, f, PARTING_NONE);
+			continue;
+		}
+		next = timers_next();
+		now = time_monotonic();
+		if (!pending && (next == NO_DEADLINE || (next > now && next - now > wait_ns)))
+			break;
+		worker_sleep(w);
+	}
+	doorbell_workers(-1);
+	worker_set_self(NULL);
+	atomic_store(&solo_running, false);
+}
+
+static void stats_add(struct sched_stats *out, struct worker *w)
+{
+	out->switches += atomic_load_explicit(&w->switches, memory_order_relaxed);
+	out->polls += atomic_load_explicit(&w->polls, memory_order_relaxed);
+	out->polls_hit += atomic_load_explicit(&w->polls_hit, memory_order_relaxed);
+	out->sleeps += atomic_load_explicit(&w->sleeps, memory_order_relaxed);
+	out->wakeups += atomic_load_explicit(&w->wakeups, memory_order_relaxed);
+	out->spin_ns += atomic_load_explicit(&w->spin_ns, memory_order_relaxed);
+}
+
+void sched_stats_read(struct sched_stats *out)
+{
+	*out = (struct sched_stats){0};
+	for (unsigned i = 0; i < SCHED_WORKERS_MAX; i++)
+		stats_add(out, &workers[i]);
+	stats_add(out, &solo);
+}
