@@ -13,6 +13,7 @@ enum lock_rank {
 	/* --- mutexes: a fiber may park while holding these ----------------- */
 	RANK_CONTROL,      /* control socket requests */
 	RANK_EXEC,         /* one execve or thread-group teardown at a time per group */
+	RANK_PIPE_IO,      /* the read side of a pipe while its bytes go to a guest or a file */
 	RANK_RENAME,       /* one cross-directory rename per super block */
 	RANK_INODE_DIR,    /* directory contents; nests: ancestor first, then by address */
 	RANK_INODE_FILE,   /* regular file data and size */
@@ -24,6 +25,7 @@ enum lock_rank {
 	RANK_MM,           /* VMA tree of one address space and its host operations */
 	RANK_SOCKET_GC,    /* files in flight in AF_UNIX messages */
 	RANK_EPOLL_SET,    /* interest set of one epoll, over ready(); nests: outer first */
+	RANK_EPOLL_NEST,   /* which epolls watch which */
 	/* --- locks: short, never held over a park --------------------------- */
 	RANK_TASKS,   /* kernel->tasks: parents, children, groups, sessions, pids */
 	RANK_SIGHAND, /* signal state of one thread group */

@@ -23,11 +23,6 @@ must_check int epollfile_ctl(struct file *ep, int op, int fd, struct file *targe
  * 0 to poll, NO_DEADLINE. Number of events, 0 when time is up, -EINTR, -EINVAL.
  */
 must_check int epollfile_wait(struct file *ep, struct epoll_event *out, unsigned max, u64 deadline);
-/* For /proc/PID/fdinfo: calls fn for each item. */
-void epollfile_each(struct file *ep,
-                    void (*fn)(int fd, u32 events, u64 data, struct file *target, void *arg),
-                    void *arg);
-
 /* f's last reference is gone: drops the items that watch it. file_put calls it when f->epoll is
  * set. */
 void epoll_file_gone(struct file *f);
