@@ -29,7 +29,12 @@ LIB_OBJ := $(filter-out $(B)/cli/main.c.o,$(OBJ))
 
 all: $(B)/moat ## build build/$(BUILD)/moat
 
-$(B)/moat: $(OBJ)
+# An archive, so that a program takes in only what it uses.
+$(B)/libmoat.a: $(LIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/moat: $(B)/cli/main.c.o $(B)/libmoat.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(B)/%.c.o: %.c
@@ -53,7 +58,7 @@ $(B)/platform/systrap/stub_blob.S.o: $(B)/gen/stub.bin
 
 UNIT_SRC := $(sort $(shell find tests/unit -name '*_test.c' 2>/dev/null))
 UNIT_OBJ := $(patsubst %,$(B)/%.o,$(UNIT_SRC))
-$(B)/unit-tests: $(UNIT_OBJ) $(LIB_OBJ)
+$(B)/unit-tests: $(UNIT_OBJ) $(B)/libmoat.a
 	$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(LDLIBS)
 
 unit: $(B)/unit-tests ## build and run the unit tests
