@@ -99,9 +99,9 @@ enum hostop_kind {
 	/* addr,len,newlen,newaddr: MREMAP_MAYMOVE|FIXED, flags may have DONTUNMAP; where newaddr
 	 * is addr, in place with no flags */
 	HOSTOP_MREMAP,
-	HOSTOP_MADVISE,  /* addr,len,advice */
-	HOSTOP_FUTEX,    /* addr,op,val,timeout (absolute ns, per op's clock) or val2,addr2,val3 */
-	HOSTOP_STORE32,  /* addr <- val */
+	HOSTOP_MADVISE,   /* addr,len,advice */
+	HOSTOP_FUTEX,     /* addr,op,val,timeout (absolute ns, per op's clock) or val2,addr2,val3 */
+	HOSTOP_STORE32,   /* addr <- val */
 	HOSTOP_UNMAP_ALL, /* everything below GUEST_MAX: execve */
 	HOSTOP_MSYNC,
 	HOSTOP_MLOCK,
