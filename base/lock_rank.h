@@ -20,6 +20,7 @@ enum lock_rank {
 	RANK_OVERLAY_COPY, /* copy-up of one overlay inode */
 	RANK_INODE_LOWER,  /* inodes of the file systems under an overlay; nests like INODE_DIR */
 	RANK_FILE_POS,     /* f_pos of one open file */
+	RANK_PSEUDO,	  /* the generated text of one open file of proc or sysfs */
 	RANK_SOCKET_IO,    /* one reader / one writer of a stream */
 	RANK_IPC,          /* a SysV or mqueue object while a caller works on it */
 	RANK_MM,           /* VMA tree of one address space and its host operations */

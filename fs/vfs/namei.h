@@ -9,6 +9,7 @@
 #include "fs/vfs/mount.h"
 
 struct file;
+struct statfs;
 struct open_how_args {
 	u32 flags; /* O_* */
 	u32 mode;  /* for O_CREAT and O_TMPFILE, umask not yet applied */
