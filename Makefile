@@ -64,6 +64,15 @@ $(B)/unit-tests: $(UNIT_OBJ) $(B)/libmoat.a
 unit: $(B)/unit-tests ## build and run the unit tests
 	$(B)/unit-tests
 
+# Real guests under the real platform, served by a sentry of a dozen calls.
+PLATFORM_TEST_OBJ := $(patsubst %,$(B)/%.o,$(sort $(wildcard tests/platform/*.c)))
+$(B)/tests/platform/guest_code.c.o: CFLAGS += -O2 -fno-stack-protector -fno-sanitize=all -fno-jump-tables -ffreestanding
+$(B)/platform-tests: $(PLATFORM_TEST_OBJ) $(B)/libmoat.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+platform-tests: $(B)/platform-tests ## build and run the platform's integration tests
+	$(B)/platform-tests
+
 format: ## lay out all sources with clang-format
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
@@ -74,5 +83,5 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all unit format clean help
+.PHONY: all unit platform-tests format clean help
 .DELETE_ON_ERROR:

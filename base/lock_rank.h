@@ -14,16 +14,16 @@ enum lock_rank {
 	RANK_CONTROL,      /* control socket requests */
 	RANK_EXEC,         /* one execve or thread-group teardown at a time per group */
 	RANK_PIPE_IO,      /* the read side of a pipe while its bytes go to a guest or a file */
-	RANK_FILE_POS,     /* f_pos of one open file, over its read, write or readdir */
 	RANK_RENAME,       /* one cross-directory rename per super block */
 	RANK_INODE_DIR,    /* directory contents; nests: ancestor first, then by address */
 	RANK_INODE_FILE,   /* regular file data and size */
 	RANK_OVERLAY_COPY, /* copy-up of one overlay inode */
 	RANK_INODE_LOWER,  /* inodes of the file systems under an overlay; nests like INODE_DIR */
-	RANK_PSEUDO,       /* the generated text of one open file of proc or sysfs */
+	RANK_FILE_POS,     /* f_pos of one open file */
 	RANK_SOCKET_IO,    /* one reader / one writer of a stream */
 	RANK_IPC,          /* a SysV or mqueue object while a caller works on it */
 	RANK_MM,           /* VMA tree of one address space and its host operations */
+	RANK_ZYGOTE,       /* the process that forks address spaces, while it does */
 	RANK_SOCKET_GC,    /* files in flight in AF_UNIX messages */
 	RANK_EPOLL_SET,    /* interest set of one epoll, over ready(); nests: outer first */
 	RANK_EPOLL_NEST,   /* which epolls watch which */

@@ -83,6 +83,7 @@ struct platform_config {
 	bool patch;                         /* rewrite call sites (fast path) */
 	bool checked_mm;                    /* --mm=checked */
 	bool debug;
+	bool trace_all;      /* the stub answers nothing itself: the sentry sees every call */
 	unsigned max_spaces; /* stub processes at once */
 	/*
 	 * Called on any host thread when the platform itself can go on no
@@ -99,8 +100,12 @@ enum hostop_kind {
 	/* addr,len,newlen,newaddr: MREMAP_MAYMOVE|FIXED, flags may have DONTUNMAP; where newaddr
 	 * is addr, in place with no flags */
 	HOSTOP_MREMAP,
-	HOSTOP_MADVISE,   /* addr,len,advice */
-	HOSTOP_FUTEX,     /* addr,op,val,timeout (absolute ns, per op's clock) or val2,addr2,val3 */
+	HOSTOP_MADVISE, /* addr,len,advice */
+	/*
+	 * flags: operation and its flags; addr, val, newaddr: second address, val2, val3 as in
+	 * futex(2). Waits take deadline: absolute ns on the operation's clock, ~0: none.
+	 */
+	HOSTOP_FUTEX,
 	HOSTOP_STORE32,   /* addr <- val */
 	HOSTOP_UNMAP_ALL, /* everything below GUEST_MAX: execve */
 	HOSTOP_MSYNC,
@@ -126,12 +131,22 @@ struct xstate_buf; /* an XSAVE image in the host's own layout */
 
 /* ---- the sandbox -------------------------------------------------------- */
 
-/* What the host lacks for this platform as one line for people, or NULL. */
 struct platform_ops;
 extern const struct platform_ops systrap_platform, ptrace_platform;
+/* What the host lacks for this platform as one line for people, or NULL. */
+const char *platform_unsupported(const struct platform_ops *ops);
 
-/* Creates the zygote. Before the sentry's own lock-down. */
+/*
+ * Creates the zygote. Before the sentry's own lock-down, and on a host thread
+ * that lives as long as the sentry: the host kills all stubs when it ends.
+ * config->marshal is copied. After it come sched_init(n, platform_doorbell()),
+ * reactor_start and platform_start.
+ */
 must_check int platform_init(const struct platform_ops *ops, const struct platform_config *config);
+/* The word for sched_init. */
+_Atomic u32 *platform_doorbell(void);
+/* Hooks into the scheduler and the reactor, which must be running. */
+must_check int platform_start(void);
 const char *platform_name(void);
 /* Host call counts, traps, fast-path share, spins, sleeps: printed by --stats. */
 void platform_stats_print(int fd);
@@ -176,6 +191,8 @@ void platform_space_kill(struct platform_space *space);
 struct user_regs_struct *platform_thread_regs(struct platform_thread *t);
 /* Say so after changing any register other than rax. */
 void platform_thread_regs_changed(struct platform_thread *t);
+/* NULL: the stub answers nothing itself for this thread (it is being traced). Its own fiber only.
+ */
 void platform_thread_set_identity(struct platform_thread *t, const struct thread_identity *id);
 
 /*
@@ -196,7 +213,11 @@ void platform_thread_interrupt(struct platform_thread *t);
 /* ---- host operations ---------------------------------------------------- */
 
 #define HOSTOPS_MAX 16
-/* Queues an op for the next run. -ENOSPC when HOSTOPS_MAX are queued: call platform_thread_sync. */
+/*
+ * Queues an op for the next run. In relation to copies to the guest's memory the order of calls
+ * counts; copies from it see what was there before ops that have not been synced. -ENOSPC when
+ * HOSTOPS_MAX are queued: call platform_thread_sync.
+ */
 must_check int platform_thread_queue(struct platform_thread *t, const struct hostop *op);
 /*
  * Has the queued ops run now, without guest code running (execve, exit, fork).

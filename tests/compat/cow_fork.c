@@ -51,8 +51,7 @@ int main(void)
 	}
 	memset(priv, 5, LEN);
 	shared[0] = 55;
-	if (write(ready[1], "g", 1) != 1)
-		die("write");
+	RES(write(ready[1], "g", 1));
 	reap("child", pid);
 	printf("%d %d %d %d\n", priv[0], shared[0], shared[1], file[0]);
 	RES(pread(fd, &c, 1, LEN - 1));

@@ -1,0 +1,197 @@
+/*
+ * Two filters, stacked. The host runs both for each call and takes the stricter
+ * answer (seccomp(2)): killing before trapping before notifying before allowing.
+ *
+ * The gate, a dozen instructions by hand because libseccomp cannot compare the
+ * instruction pointer: a call from anywhere but the stub's text is a guest's and
+ * is trapped; the magic call is turned into a notification. That a guest can
+ * jump into the stub's text is no hole: it decides only whose call it is, not what it may do.
+ *
+ * The call filter, by libseccomp, is the wall: the stub's own calls, with every
+ * argument constrained that a filter can constrain. What a guest can do with
+ * them by jumping there is no more than it can ask of the sentry: change its own
+ * memory, wait and wake on it, and multiply.
+ */
+#include "platform/filter/stub_filter.h"
+#include "platform/stub/abi.h"
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/futex.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define X32_BIT 0x40000000
+
+static int gate_build(struct stub_params *params, u64 text_len)
+{
+#define FIELD(f) (u32) offsetof(struct seccomp_data, f)
+	const struct sock_filter gate[] = {
+	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(arch)),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(instruction_pointer) + 4),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (u32)(STUB_TEXT >> 32), 0, 6),
+	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(instruction_pointer)),
+	    BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, (u32)(STUB_TEXT + text_len), 4, 0),
+	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(nr)),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, STUB_MAGIC_CALL, 0, 1),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+	};
+#undef FIELD
+	_Static_assert((STUB_TEXT & 0xffffffff) == 0, "one comparison for the low half");
+	_Static_assert(sizeof(gate[0]) == sizeof(params->gate[0]), "abi.h does not know the type");
+	memcpy(params->gate, gate, sizeof(gate));
+	params->gate_len = array_size(gate);
+	return 0;
+}
+
+/* ---- the call filter ---------------------------------------------------- */
+
+#define ARG(n, op, ...)                                                                            \
+	{                                                                                          \
+		(n), SCMP_CMP_##op, __VA_ARGS__                                                    \
+	}
+/* All bits but these must be zero. */
+#define ARG_ONLY(n, bits)                                                                          \
+	{                                                                                          \
+		(n), SCMP_CMP_MASKED_EQ, ~(u64)(bits), 0                                           \
+	}
+/* The lower bits of a futex operation; what remains are flags. */
+#define ARG_FUTEX(cmd) ARG(1, MASKED_EQ, FUTEX_CMD_MASK & 0xffffffff, (cmd))
+
+#define ARG_NONE                                                                                   \
+	{                                                                                          \
+		0, _SCMP_CMP_MIN, 0, 0                                                             \
+	}
+
+#define PROT_ALL (PROT_READ | PROT_WRITE | PROT_EXEC)
+/* With MAP_FIXED always; never MAP_GROWSDOWN or MAP_HUGETLB. */
+#define MMAP_OPTIONAL (MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_POPULATE)
+
+struct stub_rule {
+	int nr;
+	const char *why;
+	unsigned args;
+	struct scmp_arg_cmp arg[3];
+};
+
+static const struct stub_rule stub_rules[] = {
+    {SYS_rt_sigreturn, "the way back to guest code", 0, {ARG_NONE}},
+    {SYS_futex, "the guest's futexes (not PI), the hand-over", 1, {ARG_FUTEX(FUTEX_WAIT)}},
+    {SYS_futex, NULL, 1, {ARG_FUTEX(FUTEX_WAKE)}},
+    {SYS_futex, NULL, 1, {ARG_FUTEX(FUTEX_REQUEUE)}},
+    {SYS_futex, NULL, 1, {ARG_FUTEX(FUTEX_CMP_REQUEUE)}},
+    {SYS_futex, NULL, 1, {ARG_FUTEX(FUTEX_WAKE_OP)}},
+    {SYS_futex, NULL, 1, {ARG_FUTEX(FUTEX_WAIT_BITSET)}},
+    {SYS_futex, NULL, 1, {ARG_FUTEX(FUTEX_WAKE_BITSET)}},
+    {SYS_mmap,
+     "the guest's memory: at a fixed place, plain flags only",
+     2,
+     {ARG_ONLY(2, PROT_ALL), ARG(3, MASKED_EQ, ~(u64)MMAP_OPTIONAL, MAP_FIXED)}},
+    {SYS_munmap, "the guest's memory", 0, {ARG_NONE}},
+    {SYS_mprotect, "the guest's memory", 2, {ARG(0, LT, GUEST_MAX, 0), ARG_ONLY(2, PROT_ALL)}},
+    {SYS_mremap,
+     "the guest's memory",
+     1,
+     {ARG_ONLY(3, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)}},
+    {SYS_madvise,
+     "the guest's memory: advice without privileges or side effects",
+     1,
+     {ARG(2, LE, MADV_DONTNEED, 0)}},
+    {SYS_madvise, NULL, 1, {ARG(2, EQ, MADV_FREE, 0)}},
+    {SYS_madvise, NULL, 1, {ARG(2, EQ, MADV_DONTFORK, 0)}},
+    {SYS_madvise, NULL, 1, {ARG(2, EQ, MADV_DOFORK, 0)}},
+    {SYS_madvise, NULL, 1, {ARG(2, EQ, MADV_HUGEPAGE, 0)}},
+    {SYS_madvise, NULL, 1, {ARG(2, EQ, MADV_NOHUGEPAGE, 0)}},
+    {SYS_madvise, NULL, 1, {ARG(2, EQ, MADV_WIPEONFORK, 0)}},
+    {SYS_madvise, NULL, 1, {ARG(2, EQ, MADV_KEEPONFORK, 0)}},
+    {SYS_madvise, NULL, 1, {ARG(2, EQ, MADV_COLD, 0)}},
+    {SYS_madvise, NULL, 1, {ARG(2, EQ, MADV_POPULATE_READ, 0)}},
+    {SYS_madvise, NULL, 1, {ARG(2, EQ, MADV_POPULATE_WRITE, 0)}},
+    {SYS_msync, "the guest's file mappings", 0, {ARG_NONE}},
+    {SYS_clone, "a fork, or a thread: two exact flag words", 1, {ARG(0, EQ, STUB_FORK_FLAGS, 0)}},
+    {SYS_clone, NULL, 1, {ARG(0, EQ, STUB_THREAD_FLAGS, 0)}},
+    {SYS_exit, "the end of a thread", 0, {ARG_NONE}},
+    {SYS_recvmsg, "files to map, from the sentry", 1, {ARG(0, EQ, STUB_SOCKET_FD, 0)}},
+    {SYS_close, "files that have been mapped", 0, {ARG_NONE}},
+    {SYS_prctl,
+     "death with the sentry",
+     2,
+     {ARG(0, EQ, PR_SET_PDEATHSIG, 0), ARG(1, EQ, SIGKILL, 0)}},
+    {STUB_MAGIC_CALL,
+     "a forked child asks for its context; never run, answered by the sentry",
+     0,
+     {ARG_NONE}},
+};
+
+static int export(scmp_filter_ctx ctx, struct stub_params *params)
+{
+	ssize_t n;
+	int err, fd = memfd_create("moat-filter", MFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = seccomp_export_bpf(ctx, fd);
+	if (!err) {
+		n = pread(fd, params->call, sizeof(params->call), 0);
+		err = n < 0 ? -errno : (size_t)n == sizeof(params->call) ? -E2BIG : 0;
+		params->call_len = (u32)((size_t)n / sizeof(params->call[0]));
+	}
+	close(fd);
+	return err;
+}
+
+int stub_filter_build(struct stub_params *params, u64 text_len)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_TRAP);
+	int err = ctx ? 0 : -ENOMEM;
+	/* x32 and i386 calls kill: nothing in a guest may use them, and no filter of ours knows
+	 * them. */
+	if (!err)
+		err = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	for (size_t i = 0; i < array_size(stub_rules) && !err; i++)
+		err = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, stub_rules[i].nr,
+		                             stub_rules[i].args, stub_rules[i].arg);
+	/* Called most, hence looked at first. */
+	if (!err)
+		err = seccomp_syscall_priority(ctx, SYS_rt_sigreturn, 255);
+	if (!err)
+		err = seccomp_syscall_priority(ctx, SYS_futex, 200);
+	if (!err)
+		err = export(ctx, params);
+	if (ctx)
+		seccomp_release(ctx);
+	return err ? err : gate_build(params, text_len);
+}
+
+unsigned stub_filter_count(void)
+{
+	unsigned n = 0;
+	for (size_t i = 0; i < array_size(stub_rules); i++)
+		n += stub_rules[i].why != NULL;
+	return n;
+}
+
+void stub_filter_print(FILE *out)
+{
+	fprintf(out, "stub: %u calls, from the stub's own code only; all others trap\n",
+	        stub_filter_count());
+	for (size_t i = 0; i < array_size(stub_rules); i++) {
+		const struct stub_rule *r = &stub_rules[i];
+		char *name;
+		if (!r->why)
+			continue;
+		name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86_64, r->nr);
+		fprintf(out, "  %-16s %s\n", r->nr == STUB_MAGIC_CALL ? "(magic)" : name, r->why);
+		free(name);
+	}
+}

@@ -1,0 +1,15 @@
+/* The seccomp filters of stubs: what a guest's host process may ask of the host. */
+#pragma once
+#include "base/types.h"
+#include <stdio.h>
+
+struct stub_params;
+
+/*
+ * Builds both filters into params. text_len: bytes of the stub's image, the
+ * only place whose calls are looked at. 0 or -errno.
+ */
+must_check int stub_filter_build(struct stub_params *params, u64 text_len);
+/* How many system calls a stub may make, and their list for people. */
+unsigned stub_filter_count(void);
+void stub_filter_print(FILE *out);

@@ -1,0 +1,186 @@
+/*
+ * The platform's common part: which implementation is in use, the queue of host
+ * operations, and the register image of a thread that stands still.
+ */
+#include "platform/platform_ops.h"
+#include <cpuid.h>
+#include <errno.h>
+#include <string.h>
+
+static const struct platform_ops *platform;
+
+const char *platform_unsupported(const struct platform_ops *ops)
+{
+	return ops->unsupported();
+}
+
+int platform_init(const struct platform_ops *ops, const struct platform_config *config)
+{
+	platform = ops;
+	return ops->init(config);
+}
+
+int platform_start(void)
+{
+	return platform->start();
+}
+
+_Atomic u32 *platform_doorbell(void)
+{
+	return platform->doorbell();
+}
+
+const char *platform_name(void)
+{
+	return platform->name;
+}
+
+void platform_stats_print(int fd)
+{
+	platform->stats_print(fd);
+}
+
+void platform_shutdown(void)
+{
+	if (platform)
+		platform->shutdown();
+}
+
+/* CPUID leaf 13: the size of an XSAVE image with all components that the host has enabled. */
+size_t platform_xstate_size(void)
+{
+	u32 eax, ebx, ecx, edx;
+	if (!__get_cpuid_count(0xd, 0, &eax, &ebx, &ecx, &edx))
+		return 512;
+	return ebx;
+}
+
+u64 platform_auxval(u64 type)
+{
+	return platform->auxval(type);
+}
+
+int platform_space_create(struct platform_space **space, struct platform_thread **thread)
+{
+	return platform->space_create(space, thread);
+}
+
+int platform_space_fork(struct platform_thread *t, struct platform_space **space,
+                        struct platform_thread **child)
+{
+	return platform->space_fork(t, space, child);
+}
+
+int platform_thread_clone(struct platform_thread *t, struct platform_thread **child)
+{
+	return platform->thread_clone(t, child);
+}
+
+struct platform_space *platform_thread_space(struct platform_thread *t)
+{
+	return t->space;
+}
+
+unsigned platform_space_threads(struct platform_space *space)
+{
+	return platform->space_threads(space);
+}
+
+void platform_thread_exit(struct platform_thread *t)
+{
+	platform->thread_exit(t);
+}
+
+void platform_space_kill(struct platform_space *space)
+{
+	platform->space_kill(space);
+}
+
+struct user_regs_struct *platform_thread_regs(struct platform_thread *t)
+{
+	return &t->regs;
+}
+
+void platform_thread_regs_changed(struct platform_thread *t)
+{
+	t->regs_changed = true;
+}
+
+void platform_thread_set_identity(struct platform_thread *t, const struct thread_identity *id)
+{
+	platform->set_identity(t, id);
+}
+
+int platform_thread_run(struct platform_thread *t, struct event *event, int *failed_op)
+{
+	return platform->run(t, event, failed_op);
+}
+
+void platform_thread_interrupt(struct platform_thread *t)
+{
+	platform->interrupt(t);
+}
+
+int platform_thread_queue(struct platform_thread *t, const struct hostop *op)
+{
+	if (t->ops == HOSTOPS_MAX)
+		return -ENOSPC;
+	platform->settle(t);
+	t->op[t->ops] = *op;
+	t->ops++;
+	return 0;
+}
+
+s64 platform_thread_sync(struct platform_thread *t)
+{
+	return t->ops ? platform->sync(t) : 0;
+}
+
+bool platform_thread_ops_done(const struct platform_thread *t)
+{
+	/* In this order: an implementation numbers the operations before it empties the queue. */
+	return t->ops == 0 && platform->ops_done(t);
+}
+
+struct uspace *platform_thread_uspace(struct platform_thread *t)
+{
+	return &t->uspace;
+}
+
+size_t platform_space_read(struct platform_space *s, void *dst, u64 src, size_t n)
+{
+	return platform->space_read(s, dst, src, n);
+}
+
+size_t platform_space_write(struct platform_space *s, u64 dst, const void *src, size_t n)
+{
+	return platform->space_write(s, dst, src, n);
+}
+
+int platform_frame_push(struct platform_thread *t, const struct signal_frame *f)
+{
+	return platform->frame_push(t, f);
+}
+
+int platform_frame_pop(struct platform_thread *t, u64 *mask, stack_t *altstack)
+{
+	return platform->frame_pop(t, mask, altstack);
+}
+
+int platform_xstate_get(struct platform_thread *t, void *buf, size_t n)
+{
+	return platform->xstate_get(t, buf, n);
+}
+
+int platform_xstate_set(struct platform_thread *t, const void *buf, size_t n)
+{
+	return platform->xstate_set(t, buf, n);
+}
+
+void platform_thread_reset(struct platform_thread *t)
+{
+	memset(&t->regs, 0, sizeof(t->regs));
+	t->regs.eflags = 0x202; /* interrupts on, and the bit that is always one */
+	t->regs_changed = true;
+	t->reset_fpu = true;
+}

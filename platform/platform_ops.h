@@ -1,0 +1,49 @@
+/*
+ * What an implementation of the platform provides. platform.c keeps what they
+ * all have in common, the queue of host operations and the register image, and
+ * passes the rest on. Contracts: platform.h.
+ */
+#pragma once
+#include "base/types.h"
+#include "platform/platform.h"
+
+/* The head of every implementation's thread. Touched only by the thread's own fiber. */
+struct platform_thread {
+	struct uspace uspace;
+	struct platform_space *space;
+	struct user_regs_struct regs;
+	bool regs_changed, reset_fpu;
+	_Atomic unsigned ops; /* queued; others look at it by platform_thread_ops_done */
+	struct hostop op[HOSTOPS_MAX];
+};
+
+struct platform_ops {
+	const char *name;
+	const char *(*unsupported)(void);
+	int (*init)(const struct platform_config *config);
+	int (*start)(void);
+	_Atomic u32 *(*doorbell)(void);
+	void (*stats_print)(int fd);
+	void (*shutdown)(void);
+	u64 (*auxval)(u64 type);
+	int (*space_create)(struct platform_space **space, struct platform_thread **thread);
+	int (*space_fork)(struct platform_thread *t, struct platform_space **space,
+	                  struct platform_thread **child);
+	int (*thread_clone)(struct platform_thread *t, struct platform_thread **child);
+	unsigned (*space_threads)(struct platform_space *space);
+	void (*thread_exit)(struct platform_thread *t);
+	void (*space_kill)(struct platform_space *space);
+	void (*set_identity)(struct platform_thread *t, const struct thread_identity *id);
+	int (*run)(struct platform_thread *t, struct event *event, int *failed_op);
+	s64 (*sync)(struct platform_thread *t);
+	/* An operation is about to be queued: what has been written to guest memory comes first. */
+	void (*settle)(struct platform_thread *t);
+	bool (*ops_done)(const struct platform_thread *t);
+	void (*interrupt)(struct platform_thread *t);
+	size_t (*space_read)(struct platform_space *s, void *dst, u64 src, size_t n);
+	size_t (*space_write)(struct platform_space *s, u64 dst, const void *src, size_t n);
+	int (*frame_push)(struct platform_thread *t, const struct signal_frame *f);
+	int (*frame_pop)(struct platform_thread *t, u64 *mask, stack_t *altstack);
+	int (*xstate_get)(struct platform_thread *t, void *buf, size_t n);
+	int (*xstate_set)(struct platform_thread *t, const void *buf, size_t n);
+};

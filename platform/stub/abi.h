@@ -1,0 +1,173 @@
+/*
+ * What the sentry and a stub say to each other, in memory that both map.
+ *
+ * Each guest thread has one struct stub_context. Its state word says whose
+ * turn it is:
+ *
+ *	GUEST    guest code runs
+ *	REQUEST  the stub has filled in `request` and waits
+ *	REPLY    the sentry has filled in `reply`; the stub carries it out
+ *
+ * The guest can write to all of it, as it can write to anything in its own
+ * address space. So the sentry copies a field once and checks the copy, keeps
+ * what it knows about a thread in memory of its own, and never decides by the
+ * state word alone whether a thread is waiting.
+ */
+#pragma once
+#include "platform/platform.h"
+#include "platform/stub/layout.h"
+
+enum stub_state {
+	STUB_GUEST,
+	STUB_REQUEST,
+	STUB_REPLY,
+	/* Or-ed to REQUEST: the thread sleeps on the word, so a reply needs a FUTEX_WAKE. */
+	STUB_SLEEPS = 0x100,
+};
+
+enum stub_request_kind {
+	REQUEST_SYSCALL,
+	REQUEST_FAULT,
+	REQUEST_INTERRUPT,
+	REQUEST_DONE,       /* the verb has been carried out; `result` says how */
+	REQUEST_OPS_FAILED, /* host operation number failed_op returned `result`; later ones not
+	                       done */
+};
+
+/* A part of guest memory whose bytes lie in the window at `offset`. */
+struct stub_segment {
+	u64 addr;
+	u32 len;
+	u32 offset;
+};
+#define STUB_IN_SEGMENTS  6
+#define STUB_OUT_SEGMENTS 8
+
+struct stub_request {
+	u32 kind;
+	u32 segments;
+	u32 failed_op;
+	s32 signo;
+	s32 code;
+	u32 pad;
+	u64 addr, trapno, error_code, cr2;
+	s64 result;
+	u64 value;        /* VERB_CMPXCHG: what was there; VERB_FRAME_POP: the signal mask */
+	stack_t altstack; /* VERB_FRAME_POP */
+	struct user_regs_struct regs;
+	struct stub_segment segment[STUB_IN_SEGMENTS];
+};
+
+enum stub_verb {
+	VERB_RESUME,     /* host operations, copy-out, registers, back to guest code */
+	VERB_OPS,        /* host operations only; result: the last one's */
+	VERB_FORK,       /* arg[0] token, arg[1] address of the child's tid word; result: pid */
+	VERB_CLONE,      /* arg[0] index of the new thread; result: tid */
+	VERB_EXIT,       /* end this host thread */
+	VERB_COPY_IN,    /* arg: guest address, length, window offset; result: bytes */
+	VERB_COPY_STR,   /* the same, up to and with the first NUL */
+	VERB_COPY_OUT,   /* the same, the other way */
+	VERB_CMPXCHG,    /* arg: guest address, expected, new; result 0 or -EFAULT, value */
+	VERB_FRAME_PUSH, /* frame */
+	VERB_FRAME_POP,  /* result, value, altstack and regs */
+	VERB_XSTATE_GET, /* to the start of the window; result: bytes */
+	VERB_XSTATE_SET, /* arg[0] bytes at the start of the window */
+};
+
+#define REPLY_REGS_CHANGED 1u /* apply all registers, not rax alone */
+#define REPLY_RESET_FPU    2u
+
+struct stub_op {
+	u32 kind;
+	u32 last_result;
+	s32 prot, flags;
+	u32 has_fd; /* the file arrives by the space's socket */
+	u32 pad;
+	u64 addr, len, newaddr, newlen, off;
+	u64 val, val2, val3, deadline;
+};
+
+struct stub_frame {
+	s32 signo;
+	u32 pad;
+	u64 handler, restorer, sp, mask;
+	u64 trapno, error_code, cr2;
+	stack_t altstack;
+	u8 info[128];
+};
+
+struct stub_reply {
+	u32 verb;
+	u32 flags;
+	u64 rax;
+	u64 seq; /* echoed in ops_done when the operations have been carried out */
+	u64 arg[4];
+	u32 ops;
+	u32 files; /* how many of the ops have a file coming */
+	u32 segments;
+	u32 pad;
+	struct user_regs_struct regs;
+	struct stub_segment segment[STUB_OUT_SEGMENTS];
+	union {
+		struct stub_op op[HOSTOPS_MAX];
+		struct stub_frame frame;
+	};
+};
+
+struct stub_context {
+	_Alignas(64) _Atomic u32 state;
+	/* The sentry wants the thread back: looked at before every sleep and on every way out. */
+	_Alignas(64) _Atomic u32 interrupt;
+	/* Nonzero while a host thread uses this index; the host kernel clears it when the thread is
+	 * gone. */
+	_Atomic u32 tid;
+	_Atomic u64 ops_done;
+	/* What the stub may answer itself; `direct` says whether it may. */
+	_Atomic u32 direct;
+	struct thread_identity identity;
+	/* The stub's own: how long waiting awake has paid. */
+	u32 spin_budget;
+	_Atomic u64 direct_calls, sleeps, traps;
+	_Alignas(64) struct stub_request request;
+	_Alignas(64) struct stub_reply reply;
+	_Alignas(STUB_HEADER_SIZE) u8 window[STUB_WINDOW_SIZE];
+};
+_Static_assert(sizeof(struct stub_context) == STUB_CONTEXT_SIZE, "layout.h says how large");
+_Static_assert(offsetof(struct stub_context, window) == STUB_HEADER_SIZE, "one page of header");
+_Static_assert(offsetof(struct stub_context, interrupt) == 64, "entry.S knows");
+
+/* One per sandbox; stubs see it read only, so no guest can wake or starve another's worker. */
+struct stub_shared {
+	_Alignas(64) _Atomic u32 doorbell;
+	_Alignas(64) _Atomic u32 spin_limit; /* in time stamp counter ticks; 0: never wait awake */
+	u32 trace_all;                       /* the stub answers no call itself */
+	_Alignas(PAGE_SIZE) struct marshal_desc marshal[MARSHAL_NR];
+};
+
+/* What the zygote needs to become a stub; the page stays, private and unimportant. */
+#define STUB_FILTER_MAX 1000
+struct stub_params {
+	u64 bounce, bounce_len; /* where the boot script ran; unmapped first */
+	u32 gate_len, call_len;
+	u64 gate[STUB_FILTER_MAX]; /* struct sock_filter: the instruction pointer and the magic call
+	                            */
+	u64 call[STUB_FILTER_MAX]; /* struct sock_filter: the stub's own calls */
+};
+
+/*
+ * The magic call, by which a forked child asks for its context. The gate
+ * filter turns it into a user notification, so the host never runs it; should the
+ * sentry be gone, it fails with ENOSYS. Any harmless number will do.
+ */
+#define STUB_MAGIC_CALL 111 /* getpgrp */
+/* CLONE_PARENT | CLONE_CHILD_CLEARTID */
+#define STUB_FORK_FLAGS 0x00208000UL
+/* CLONE_VM | FS | FILES | SIGHAND | THREAD | SYSVSEM | CHILD_CLEARTID */
+#define STUB_THREAD_FLAGS 0x00250f00UL
+/* The signal by which the sentry interrupts a thread: SIGURG, of which one is pending at most. */
+#define STUB_INTERRUPT_SIGNAL 23
+
+static inline struct stub_context *stub_context_at(u64 base, unsigned k)
+{
+	return (struct stub_context *)(base + (u64)k * STUB_CONTEXT_SIZE);
+}

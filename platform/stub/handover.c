@@ -1,0 +1,112 @@
+/*
+ * The stub's side of the hand-over: when to wake the sentry, how long to wait
+ * awake, when to sleep. All of the stub's waiting policy is here; the sentry's is
+ * in base/idle_policy.c.
+ *
+ * Waiting awake pays when a worker on another core answers sooner than a
+ * sleep and a wake-up cost; it never pays when guest threads outnumber the
+ * cores, for then the waiter holds back the one it waits for. The sentry says
+ * through spin_limit how long may be tried at most; below that each thread
+ * learns: a reply in time doubles its budget, a vain wait halves it.
+ */
+#include "base/sched.h"
+#include "platform/stub/stub.h"
+#include <linux/futex.h>
+
+#define SPIN_BUDGET_MIN 2000
+
+static inline u64 ticks(void)
+{
+	u32 lo, hi;
+	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+	return (u64)hi << 32 | lo;
+}
+
+static inline void relax(void)
+{
+	__asm__ volatile("pause");
+}
+
+/*
+ * Workers sleep on the doorbell (base/sched.h). One that has announced itself but
+ * does not sleep yet cannot be woken, and may have looked at our state just
+ * before we set it: so repeat until somebody was woken or somebody is awake.
+ */
+static void ring(struct stub_context *ctx)
+{
+	_Atomic u32 *bell = &stub_shared()->doorbell;
+	u32 seen = atomic_load(bell);
+	if (!(seen & DOORBELL_SLEEPERS))
+		return;
+	do {
+		if (host3(__NR_futex, bell, FUTEX_WAKE, 1) > 0)
+			return;
+		relax();
+		seen = atomic_load(bell);
+	} while ((seen & DOORBELL_SLEEPERS) && !(seen & DOORBELL_ATTENDED) &&
+	         (ctx->state & 0xff) == STUB_REQUEST);
+}
+
+static bool spin(struct stub_context *ctx, u32 limit)
+{
+	u32 budget = ctx->spin_budget;
+	if (budget < SPIN_BUDGET_MIN)
+		budget = SPIN_BUDGET_MIN;
+	if (budget > limit)
+		budget = limit;
+	u64 start = ticks();
+	do {
+		for (int i = 0; i < 16; i++) {
+			if (atomic_load_explicit(&ctx->state, memory_order_acquire) == STUB_REPLY) {
+				ctx->spin_budget = budget < limit / 2 ? budget * 2 : limit;
+				return true;
+			}
+			relax();
+		}
+	} while (ticks() - start < budget);
+	ctx->spin_budget = budget / 2;
+	return false;
+}
+
+static void sleep_until_reply(struct stub_context *ctx)
+{
+	for (;;) {
+		u32 state = atomic_load_explicit(&ctx->state, memory_order_acquire);
+		if (state == STUB_REPLY)
+			return;
+		if (state == STUB_REQUEST) {
+			if (!atomic_compare_exchange_strong(&ctx->state, &state,
+			                                    STUB_REQUEST | STUB_SLEEPS))
+				continue;
+			ctx->sleeps++;
+		}
+		/* Interrupts do not matter here: the sentry has the thread already. */
+		host6(__NR_futex, (u64)&ctx->state, FUTEX_WAIT, STUB_REQUEST | STUB_SLEEPS, 0, 0,
+		      0);
+	}
+}
+
+/* Waits for a reply to what is in the context already. */
+void handover_wait(struct stub_context *ctx)
+{
+	u32 limit = stub_shared()->spin_limit;
+	if (!limit || !spin(ctx, limit))
+		sleep_until_reply(ctx);
+}
+
+void handover(struct stub_context *ctx)
+{
+	struct stub_shared *shared = stub_shared();
+	u32 limit = shared->spin_limit;
+	/* Sequentially consistent: the store must come before the look at the doorbell. */
+	atomic_store(&ctx->state, STUB_REQUEST);
+	/* A worker that is awake will find the request; a wake-up can wait until that took too
+	 * long. */
+	if (!limit || !(atomic_load(&shared->doorbell) & DOORBELL_ATTENDED)) {
+		ring(ctx);
+		handover_wait(ctx);
+	} else if (!spin(ctx, limit)) {
+		ring(ctx);
+		sleep_until_reply(ctx);
+	}
+}

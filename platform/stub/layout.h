@@ -1,0 +1,36 @@
+/*
+ * Where the stub lies in every guest address space. All of it is above
+ * GUEST_MAX, so nothing that the sentry maps for a guest can collide with it,
+ * and below the lowest address at which the host puts a main thread's stack.
+ *
+ * Thread index k selects both a private alternate stack and a shared context,
+ * so a handler finds its context from its stack pointer alone; no segment
+ * register is needed, which a guest could change.
+ *
+ * Plain numbers only: assembly and the linker script include this too.
+ */
+#pragma once
+
+#define STUB_BASE      0x7ff000000000
+#define STUB_TEXT      0x7ff000000000 /* code and constants, read and execute */
+#define STUB_TEXT_MAX  0x10000
+#define STUB_SHARED    0x7ff000100000 /* struct stub_shared, read only */
+#define STUB_PARAMS    0x7ff000200000 /* struct stub_params, private */
+#define STUB_VDSO      0x7ff000300000 /* the host's vvar and vDSO mappings, moved here */
+#define STUB_VDSO_MAX  0x100000
+#define STUB_STACKS    0x7ff010000000 /* private alternate stacks */
+#define STUB_CONTEXTS  0x7ff020000000 /* struct stub_context of each thread, shared */
+#define STUB_END       0x7ff040000000
+#define STUB_TASK_SIZE 0x7ffffffff000 /* where the host's own user half ends */
+
+#define STUB_MAX_THREADS 4096
+/* Three nested signal frames (with AMX state 11 KiB each) and the handler's own frames. */
+#define STUB_STACK_SIZE    0x10000
+#define STUB_HEADER_SIZE   0x1000
+#define STUB_WINDOW_SIZE   0x10000
+#define STUB_CONTEXT_SIZE  0x11000
+#define STUB_STACKS_SIZE   (STUB_MAX_THREADS * STUB_STACK_SIZE)
+#define STUB_CONTEXTS_SIZE (STUB_MAX_THREADS * STUB_CONTEXT_SIZE)
+
+/* File descriptors of a stub: its end of the space's socket is all it keeps. */
+#define STUB_SOCKET_FD 0

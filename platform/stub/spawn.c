@@ -1,0 +1,80 @@
+/*
+ * How stubs multiply. Both kinds of child stand still awaiting their first
+ * reply and later leave by rt_sigreturn from a copy of the frame by which their
+ * parent trapped, so they start with their parent's registers and FPU state.
+ *
+ * A fork copies the parent's private stack, hence the frame; the context is not
+ * copied (MADV_DONTFORK), and the child must not touch it before it has its own.
+ * A thread gets the frame copied to its own stack.
+ *
+ * Host calls: clone, prctl, the magic call, recvmsg, mmap, madvise, close, exit.
+ */
+#include "platform/stub/stub.h"
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+/* The forked child, before it has a context: everything it needs is on its stack. */
+static noreturn void attach(struct stub_context *ctx, struct host_frame *frame, u64 token)
+{
+	s32 fd;
+	s64 addr;
+	/* The sentry must not leave orphans behind; if it is gone already, the magic call fails. */
+	host3(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL, 0);
+	/* When it returns, the socket is the child's own, and the context waits in it. */
+	if (host3(STUB_MAGIC_CALL, token, 0, 0) < 0)
+		stub_die();
+	receive_files(&fd, 1);
+	if (fd < 0)
+		stub_die();
+	addr = host6(__NR_mmap, STUB_CONTEXTS, STUB_CONTEXTS_SIZE, PROT_READ | PROT_WRITE,
+	             MAP_SHARED | MAP_FIXED, (u64)fd, 0);
+	if (addr != STUB_CONTEXTS ||
+	    host3(__NR_madvise, addr, STUB_CONTEXTS_SIZE, MADV_DONTFORK) != 0)
+		stub_die();
+	host3(__NR_close, fd, 0, 0);
+	handover_wait(ctx);
+	trap_serve(ctx, frame);
+}
+
+s64 spawn_fork(struct stub_context *ctx, struct host_frame *frame, u64 token, u64 ctid)
+{
+	s64 pid = host6(__NR_clone, STUB_FORK_FLAGS, 0, 0, ctid, 0, 0);
+	if (pid == 0)
+		attach(ctx, frame, token);
+	return pid;
+}
+
+s64 spawn_thread(struct stub_context *ctx, struct host_frame *frame, u64 k)
+{
+	u64 parent_top =
+	    (((u64)frame - STUB_STACKS) / STUB_STACK_SIZE + 1) * STUB_STACK_SIZE + STUB_STACKS;
+	u64 base = STUB_STACKS + k * STUB_STACK_SIZE;
+	u64 size = parent_top - (u64)frame;
+	struct stub_context *child_ctx = stub_context_at(STUB_CONTEXTS, (unsigned)k);
+	struct host_frame *copy = (struct host_frame *)(base + STUB_STACK_SIZE - size);
+	(void)ctx;
+	if (k >= STUB_MAX_THREADS || size > STUB_STACK_SIZE / 2)
+		return -EAGAIN;
+	memcpy(copy, frame, size);
+	copy->uc.mc.fpstate += (u64)copy - (u64)frame;
+	/* rt_sigreturn sets the alternate stack, too: the child needs no call of its own for that.
+	 */
+	copy->uc.stack.ss_sp = (void *)base;
+	copy->uc.stack.ss_size = STUB_STACK_SIZE;
+	copy->uc.stack.ss_flags = 0;
+	return stub_clone_thread(STUB_THREAD_FLAGS, ((u64)copy - 256) & ~15UL, (u64)&child_ctx->tid,
+	                         child_ctx, copy);
+}
+
+void thread_main(struct stub_context *ctx, struct host_frame *frame)
+{
+	handover_wait(ctx);
+	trap_serve(ctx, frame);
+}
+
+void spawn_exit(void)
+{
+	/* The host clears the context's tid word when the stack and the context are free again. */
+	for (;;)
+		host3(__NR_exit, 0, 0, 0);
+}

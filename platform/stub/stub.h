@@ -1,0 +1,155 @@
+/*
+ * The stub's own declarations. Nothing here is linked into the sentry: the stub
+ * is a freestanding image that runs inside guest processes, without libc, with
+ * general registers only, on a private alternate stack.
+ */
+#pragma once
+#include "platform/stub/abi.h"
+#include <asm/unistd.h>
+#include <errno.h>
+
+/* The host's signal frame, arch/x86/include/asm/sigframe.h: where all guest state is while the stub
+ * runs. */
+struct host_sigcontext {
+	u64 r8, r9, r10, r11, r12, r13, r14, r15;
+	u64 rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags;
+	u16 cs, gs, fs, ss;
+	u64 err, trapno, oldmask, cr2;
+	u64 fpstate;
+	u64 reserved[8];
+};
+struct host_ucontext {
+	u64 flags;
+	u64 link;
+	stack_t stack;
+	struct host_sigcontext mc;
+	u64 sigmask;
+};
+struct host_siginfo {
+	s32 signo, error, code, pad;
+	union {
+		u64 addr;
+		struct {
+			u64 call_addr;
+			s32 syscall;
+			u32 arch;
+		};
+		u8 bytes[112];
+	};
+};
+struct host_frame {
+	u64 restorer;
+	struct host_ucontext uc;
+	struct host_siginfo info;
+};
+
+/* arch/x86/include/uapi/asm/sigcontext.h: what the host says about the XSAVE area in a frame. */
+struct host_xstate {
+	u16 cwd, swd, twd, fop;
+	u64 rip, rdp;
+	u32 mxcsr, mxcsr_mask;
+	u8 st[128], xmm[256];
+	u8 reserved[48];
+	u32 magic1;
+	u32 extended_size;
+	u64 xfeatures;
+	u32 xstate_size;
+	u32 pad[7];
+	/* The XSAVE header, at offset 512. */
+	u64 header_xfeatures, xcomp_bv, header_reserved[6];
+};
+#define HOST_FP_MAGIC1 0x46505853u
+#define HOST_FP_MAGIC2 0x46505845u
+#define HOST_FX_SIZE   512
+
+#define EFLAGS_TF 0x100UL
+#define EFLAGS_DF 0x400UL
+#define EFLAGS_RF 0x10000UL
+#define EFLAGS_AC 0x40000UL
+
+static inline struct stub_shared *stub_shared(void)
+{
+	return (struct stub_shared *)STUB_SHARED;
+}
+
+static inline s64 host6(long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+{
+	register u64 r10 __asm__("r10") = d;
+	register u64 r8 __asm__("r8") = e;
+	register u64 r9 __asm__("r9") = f;
+	s64 result;
+	__asm__ volatile("syscall"
+	                 : "=a"(result)
+	                 : "0"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+	                 : "rcx", "r11", "memory");
+	return result;
+}
+#define host3(nr, a, b, c) host6((nr), (u64)(a), (u64)(b), (u64)(c), 0, 0, 0)
+
+static inline bool guest_range(u64 addr, u64 n)
+{
+	return addr < GUEST_MAX && n <= GUEST_MAX - addr;
+}
+
+/* entry.S */
+noreturn void stub_leave(struct stub_context *ctx, struct host_ucontext *uc);
+void stub_restorer(void);
+s64 stub_futex(struct stub_context *ctx, u64 addr, u64 op, u64 val, u64 timeout, u64 addr2,
+               u64 val3);
+u64 stub_copy(void *dst, const void *src, u64 n);
+u64 stub_copy_str(void *dst, const void *src, u64 n);
+int stub_cmpxchg32(u64 addr, u32 expect, u32 value, u64 *old);
+int stub_store32(u64 addr, u32 value);
+s64 stub_clone_thread(u64 flags, u64 stack, u64 ctid, struct stub_context *ctx,
+                      struct host_frame *frame);
+void *memcpy(void *dst, const void *src, size_t n);
+void *memset(void *dst, int c, size_t n);
+extern const char zygote_trap[], leave_begin[], leave_end[], futex_begin[], futex_end[];
+extern const char stub_text_begin[], stub_text_end[];
+extern const struct stub_fault {
+	u64 begin, end, resume;
+} stub_faults[], stub_faults_end[];
+
+/* trap.c */
+void trap_entry(int signo, struct host_siginfo *info, struct host_ucontext *uc);
+noreturn void trap_interrupted(struct stub_context *ctx, struct host_frame *frame);
+noreturn void trap_serve(struct stub_context *ctx, struct host_frame *frame);
+/* Ends the whole process: the stub found itself in a state that cannot be. */
+noreturn void stub_die(void);
+
+/* handover.c: gives the request to the sentry and returns when the reply is there. */
+void handover(struct stub_context *ctx);
+void handover_wait(struct stub_context *ctx);
+
+/* marshal.c */
+void marshal_call(struct stub_context *ctx, const struct host_sigcontext *mc, u64 nr);
+bool marshal_deliver(const struct stub_context *ctx, const struct stub_reply *reply);
+
+/* direct.c: calls that need no sentry. True if the call has been answered in mc->rax. */
+bool direct_call(struct stub_context *ctx, struct host_sigcontext *mc, u64 nr);
+
+/* hostops.c */
+/* Receives count files that the sentry sent in one message; -1 where none came. */
+void receive_files(s32 *fd, u32 count);
+/* False if one failed, with request.failed_op and result set. */
+bool hostops_run(struct stub_context *ctx, s64 *result, bool *has_result, bool *interrupted);
+
+/* registers.c */
+void registers_save(struct user_regs_struct *r, const struct host_sigcontext *mc, u64 orig_rax);
+void registers_load(struct host_sigcontext *mc, const struct user_regs_struct *r);
+
+/* frame.c */
+s64 frame_push(struct stub_context *ctx, struct host_frame *frame);
+s64 frame_pop(struct stub_context *ctx, struct host_frame *frame);
+s64 xstate_get(struct stub_context *ctx, struct host_frame *frame);
+s64 xstate_set(struct stub_context *ctx, struct host_frame *frame, u64 n);
+void xstate_reset(struct host_frame *frame);
+
+/* spawn.c */
+s64 spawn_fork(struct stub_context *ctx, struct host_frame *frame, u64 token, u64 ctid);
+s64 spawn_thread(struct stub_context *ctx, struct host_frame *frame, u64 k);
+noreturn void thread_main(struct stub_context *ctx, struct host_frame *frame);
+noreturn void spawn_exit(void);
+
+/* zygote.c */
+noreturn void zygote_main(void);

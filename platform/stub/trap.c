@@ -1,0 +1,249 @@
+/*
+ * Every way in: the one signal handler of a stub.
+ *
+ * A system call of the guest (SIGSYS), a fault of its, and the sentry's
+ * interrupt all arrive here, on the thread's private alternate stack, with the
+ * guest's state in the host's own signal frame. The handler puts a request in
+ * the thread's context, waits for the reply, carries it out, and leaves by
+ * rt_sigreturn. It has no state of its own between two traps.
+ *
+ * The handler itself may be interrupted, and may fault while it copies guest
+ * memory. Such a nested signal is told by the instruction pointer, which lies in
+ * the stub's text, and never becomes a request.
+ */
+#include "platform/stub/stub.h"
+
+static bool in_range(u64 rip, const char *begin, const char *end)
+{
+	return rip >= (u64)begin && rip < (u64)end;
+}
+
+void stub_die(void)
+{
+	for (;;)
+		host3(__NR_exit, 1, 0, 0);
+}
+
+/* A signal that hit the stub. True if it is dealt with and the stub goes on where uc says. */
+static bool nested(int signo, struct host_ucontext *uc)
+{
+	u64 rip = uc->mc.rip;
+	if (signo == STUB_INTERRUPT_SIGNAL) {
+		if (in_range(rip, leave_begin, leave_end))
+			uc->mc.rip = (u64)leave_begin;
+		else if (in_range(rip, futex_begin, futex_end))
+			uc->mc.rip = (u64)futex_begin;
+		return true;
+	}
+	if (signo == SIGSYS) {
+		/* The filter refused a call of ours. */
+		uc->mc.rax = (u64)-EPERM;
+		return true;
+	}
+	if (signo == SIGSEGV || signo == SIGBUS) {
+		for (const struct stub_fault *f = stub_faults; f < stub_faults_end; f++) {
+			if (rip >= f->begin && rip < f->end) {
+				uc->mc.rip = f->resume;
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* Unaligned accesses of the handler must not fault because guest code asked for alignment checks.
+ */
+static void alignment_check_off(void)
+{
+	__asm__ volatile("pushfq; andl $~0x40000, (%%rsp); popfq" ::: "memory", "cc");
+}
+
+static void request_fault(struct stub_request *rq, int signo, const struct host_frame *frame)
+{
+	const struct host_sigcontext *mc = &frame->uc.mc;
+	rq->kind = REQUEST_FAULT;
+	rq->signo = signo;
+	rq->code = frame->info.code;
+	rq->addr = frame->info.addr;
+	rq->trapno = mc->trapno;
+	rq->error_code = mc->err;
+	rq->cr2 = mc->cr2;
+}
+
+/* A wait on a guest futex ended early: the sentry decides whether to restart it. */
+static void request_interrupted_wait(struct stub_context *ctx, struct host_frame *frame)
+{
+	registers_save(&ctx->request.regs, &frame->uc.mc, __NR_futex);
+	ctx->request.regs.rax = (u64)-EINTR;
+	ctx->request.kind = REQUEST_INTERRUPT;
+	ctx->request.segments = 0;
+}
+
+void trap_entry(int signo, struct host_siginfo *info, struct host_ucontext *uc)
+{
+	struct host_frame *frame = container_of(uc, struct host_frame, uc);
+	struct host_sigcontext *mc = &uc->mc;
+	unsigned k = (unsigned)(((u64)frame - STUB_STACKS) / STUB_STACK_SIZE);
+	struct stub_context *ctx = stub_context_at(STUB_CONTEXTS, k);
+	u64 nr = ~0ULL;
+
+	if (mc->eflags & EFLAGS_AC)
+		alignment_check_off();
+	if (in_range(mc->rip, stub_text_begin, stub_text_end)) {
+		if (nested(signo, uc))
+			return;
+		if (mc->rip == (u64)leave_end && signo == SIGSEGV) {
+			/* The host refused the frame we left by: show the guest's registers, not
+			 * ours. */
+			struct host_frame *refused = (struct host_frame *)(mc->rsp - 8);
+			refused->uc.mc.fpstate = mc->fpstate;
+			*mc = refused->uc.mc;
+		} else if (mc->rip == (u64)zygote_trap) {
+			ctx->request.kind = REQUEST_DONE;
+			ctx->request.result = 0;
+			handover(ctx);
+			trap_serve(ctx, frame);
+		} else {
+			stub_die();
+		}
+	}
+	if (signo == SIGSYS) {
+		nr = (u32)info->syscall;
+		if (ctx->direct && direct_call(ctx, mc, nr)) {
+			if (nr != __NR_futex || mc->rax != (u64)-EINTR)
+				stub_leave(ctx, uc);
+			request_interrupted_wait(ctx, frame);
+			handover(ctx);
+			trap_serve(ctx, frame);
+		}
+		/* As ptrace shows it: a call that nobody implements. */
+		mc->rax = (u64)-ENOSYS;
+		marshal_call(ctx, mc, nr);
+		registers_save(&ctx->request.regs, mc, nr);
+		ctx->request.kind = REQUEST_SYSCALL;
+	} else if (signo == STUB_INTERRUPT_SIGNAL) {
+		/* The request it was meant for may have come in between. */
+		if (!ctx->interrupt)
+			stub_leave(ctx, uc);
+		registers_save(&ctx->request.regs, mc, nr);
+		ctx->request.kind = REQUEST_INTERRUPT;
+		ctx->request.segments = 0;
+	} else {
+		request_fault(&ctx->request, signo, frame);
+		registers_save(&ctx->request.regs, mc, nr);
+		ctx->request.segments = 0;
+	}
+	handover(ctx);
+	trap_serve(ctx, frame);
+}
+
+/* The guest was about to run when the interrupt flag was seen. */
+void trap_interrupted(struct stub_context *ctx, struct host_frame *frame)
+{
+	registers_save(&ctx->request.regs, &frame->uc.mc, ~0ULL);
+	ctx->request.kind = REQUEST_INTERRUPT;
+	ctx->request.segments = 0;
+	handover(ctx);
+	trap_serve(ctx, frame);
+}
+
+/*
+ * VERB_RESUME: true if guest code may go on; false if there is a new request.
+ * Host operations come first, as what is copied out may lie in what they map.
+ */
+static bool resume(struct stub_context *ctx, struct host_frame *frame)
+{
+	struct stub_reply *reply = &ctx->reply;
+	struct host_sigcontext *mc = &frame->uc.mc;
+	u32 flags = reply->flags;
+	bool has_result = false, interrupted = false;
+	s64 result = 0;
+	if (reply->ops) {
+		bool ok = hostops_run(ctx, &result, &has_result, &interrupted);
+		if (!ok) {
+			ctx->request.kind = REQUEST_OPS_FAILED;
+			return false;
+		}
+	}
+	if (flags & REPLY_REGS_CHANGED)
+		registers_load(mc, &reply->regs);
+	if (flags & REPLY_RESET_FPU)
+		xstate_reset(frame);
+	mc->rax = has_result ? (u64)result : reply->rax;
+	if (reply->segments && !marshal_deliver(ctx, reply))
+		mc->rax = (u64)-EFAULT;
+	if (interrupted) {
+		request_interrupted_wait(ctx, frame);
+		return false;
+	}
+	ctx->state = STUB_GUEST;
+	return true;
+}
+
+void trap_serve(struct stub_context *ctx, struct host_frame *frame)
+{
+	for (;;) {
+		struct stub_reply *reply = &ctx->reply;
+		struct stub_request *rq = &ctx->request;
+		u8 *window = ctx->window;
+		u64 a = reply->arg[0], b = reply->arg[1],
+		    c = reply->arg[2] & (STUB_WINDOW_SIZE - 1);
+		bool has_result, interrupted;
+		s64 result = 0;
+
+		switch (reply->verb) {
+		case VERB_RESUME:
+			if (resume(ctx, frame))
+				stub_leave(ctx, &frame->uc);
+			handover(ctx);
+			continue;
+		case VERB_OPS:
+			if (!hostops_run(ctx, &result, &has_result, &interrupted)) {
+				rq->kind = REQUEST_OPS_FAILED;
+				handover(ctx);
+				continue;
+			}
+			break;
+		case VERB_FORK:
+			result = spawn_fork(ctx, frame, a, b);
+			break;
+		case VERB_CLONE:
+			result = spawn_thread(ctx, frame, a);
+			break;
+		case VERB_EXIT:
+			spawn_exit();
+		case VERB_COPY_IN:
+			result =
+			    (s64)stub_copy(window + c, (void *)a, min_of(b, STUB_WINDOW_SIZE - c));
+			break;
+		case VERB_COPY_STR:
+			result = (s64)stub_copy_str(window + c, (void *)a,
+			                            min_of(b, STUB_WINDOW_SIZE - c));
+			break;
+		case VERB_COPY_OUT:
+			result =
+			    (s64)stub_copy((void *)a, window + c, min_of(b, STUB_WINDOW_SIZE - c));
+			break;
+		case VERB_CMPXCHG:
+			result = stub_cmpxchg32(a, (u32)b, (u32)reply->arg[2], &rq->value);
+			break;
+		case VERB_FRAME_PUSH:
+			result = frame_push(ctx, frame);
+			break;
+		case VERB_FRAME_POP:
+			result = frame_pop(ctx, frame);
+			break;
+		case VERB_XSTATE_GET:
+			result = xstate_get(ctx, frame);
+			break;
+		case VERB_XSTATE_SET:
+			result = xstate_set(ctx, frame, a);
+			break;
+		default:
+			result = -ENOSYS;
+		}
+		rq->kind = REQUEST_DONE;
+		rq->result = result;
+		handover(ctx);
+	}
+}

@@ -1,0 +1,88 @@
+/*
+ * The first stub: what the boot script jumps to. It puts up the signal
+ * handlers, locks itself in, and stands still in a trap like any guest thread;
+ * from then on it does nothing but fork when told to.
+ *
+ * Host calls: munmap, sigaltstack, rt_sigaction, prctl, seccomp, sendmsg, close; the
+ * filters allow no more than the stub's list after that.
+ */
+#include "platform/stub/stub.h"
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#define SA_RESTORER 0x04000000
+
+struct host_sigaction {
+	void (*handler)(int, struct host_siginfo *, struct host_ucontext *);
+	u64 flags;
+	void (*restorer)(void);
+	u64 mask;
+};
+
+static void must(s64 result)
+{
+	if (result < 0)
+		stub_die();
+}
+
+static void handle_signals(void)
+{
+	static const u8 signals[] = {
+	    SIGSYS, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, STUB_INTERRUPT_SIGNAL};
+	/*
+	 * Nothing is ever blocked: a handler may fault while it copies, and an
+	 * interrupt must reach it while it sleeps. No SA_RESTART, so that sleeps end.
+	 */
+	const struct host_sigaction action = {
+	    trap_entry, SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORER, stub_restorer, 0};
+	const stack_t stack = {.ss_sp = (void *)STUB_STACKS, .ss_size = STUB_STACK_SIZE};
+	must(host3(__NR_sigaltstack, &stack, 0, 0));
+	for (unsigned i = 0; i < sizeof(signals); i++)
+		must(host6(__NR_rt_sigaction, signals[i], (u64)&action, 0, 8, 0, 0));
+}
+
+static s64 seccomp_install(u64 *program, u32 len, u64 flags)
+{
+	struct sock_fprog prog = {(u16)len, (struct sock_filter *)program};
+	return host3(__NR_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog);
+}
+
+static void send_fd(s32 fd)
+{
+	union {
+		struct cmsghdr header;
+		u8 bytes[CMSG_SPACE(sizeof(s32))];
+	} control;
+	u8 byte = 0;
+	struct iovec iov = {&byte, 1};
+	struct msghdr msg = {.msg_iov = &iov,
+	                     .msg_iovlen = 1,
+	                     .msg_control = &control,
+	                     .msg_controllen = sizeof(control)};
+	control.header.cmsg_len = CMSG_LEN(sizeof(s32));
+	control.header.cmsg_level = SOL_SOCKET;
+	control.header.cmsg_type = SCM_RIGHTS;
+	*(s32 *)CMSG_DATA(&control.header) = fd;
+	must(host3(__NR_sendmsg, STUB_SOCKET_FD, &msg, 0));
+}
+
+void zygote_main(void)
+{
+	struct stub_params *params = (struct stub_params *)STUB_PARAMS;
+	s64 listener;
+	must(host3(__NR_munmap, params->bounce, params->bounce_len, 0));
+	handle_signals();
+	must(host6(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0));
+	/* The gate first: after it the listener can still be sent; after the other filter nothing
+	 * can. */
+	listener =
+	    seccomp_install(params->gate, params->gate_len, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+	must(listener);
+	send_fd((s32)listener);
+	must(host3(__NR_close, listener, 0, 0));
+	must(seccomp_install(params->call, params->call_len, 0));
+	__asm__ volatile("movabs $zygote_trap, %%rax; call *%%rax" ::: "rax", "memory");
+	stub_die();
+}

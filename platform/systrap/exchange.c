@@ -1,0 +1,327 @@
+/*
+ * The sentry's side of the hand-over: publish a reply, wait for the next
+ * request, take from it what can be believed.
+ *
+ * Interrupts are sticky. platform_thread_interrupt sets the flag in the context, then sends
+ * the signal if guest code may be running; the stub looks at the flag on its way
+ * out. The flag is cleared only when a request has been taken, before the
+ * fiber looks at its signals. So an interrupt that comes after that look is
+ * seen by the stub, whichever instruction it is at.
+ *
+ * Host calls: futex, tgkill, sendmsg.
+ */
+#include "base/fiber.h"
+#include "base/host.h"
+#include "base/log.h"
+#include "base/timer.h"
+#include "platform/systrap/systrap.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* How long a verb's answer is awaited without giving up the worker, in looks at the word. */
+#define SPIN_LOOKS 400
+/* How long a thread may keep another of its space from being sent files. */
+#define FILE_TURN_NS 5000000000ULL
+
+static void publish(struct systrap_thread *t, enum stub_verb verb)
+{
+	u32 old;
+	t->ctx->reply.verb = verb;
+	old = atomic_exchange(&t->ctx->state, STUB_REPLY);
+	if (old & STUB_SLEEPS) {
+		atomic_fetch_add_explicit(&systrap_stats.wakes, 1, memory_order_relaxed);
+		host_futex_wake(&t->ctx->state, 1, true);
+	}
+}
+
+void exchange_post(struct systrap_thread *t, enum stub_verb verb)
+{
+	publish(t, verb);
+}
+
+/* A verb takes the stub less time than two fiber switches, if it is awake. */
+static bool answered_soon(struct systrap_thread *t)
+{
+	if (!systrap.may_spin)
+		return false;
+	for (int i = 0; i < SPIN_LOOKS; i++) {
+		if ((atomic_load_explicit(&t->ctx->state, memory_order_acquire) & 0xff) ==
+		    STUB_REQUEST)
+			return true;
+		__builtin_ia32_pause();
+	}
+	return false;
+}
+
+bool exchange(struct systrap_thread *t, enum stub_verb verb)
+{
+	bool guest_runs = verb == VERB_RESUME;
+	if (t->died || t->base.space->dead)
+		return false;
+	if (guest_runs)
+		atomic_store(&t->running, true);
+	publish(t, verb);
+	if (guest_runs || !answered_soon(t))
+		armed_wait(t);
+	if (guest_runs) {
+		atomic_store(&t->running, false);
+		atomic_store(&t->ctx->interrupt, 0);
+	}
+	return !t->died && !t->base.space->dead;
+}
+
+s64 exchange_verb(struct systrap_thread *t, enum stub_verb verb)
+{
+	if (!exchange(t, verb))
+		return -ESRCH;
+	if (t->ctx->request.kind == REQUEST_OPS_FAILED || t->ctx->request.kind == REQUEST_DONE)
+		return t->ctx->request.result;
+	return -EIO;
+}
+
+/* wrfsbase faults on what is no user address; arch_prctl(2) would have refused it. */
+static u64 segment_base(u64 base)
+{
+	return base < STUB_TASK_SIZE ? base : 0;
+}
+
+void reply_registers(struct systrap_thread *t)
+{
+	t->base.regs.fs_base = segment_base(t->base.regs.fs_base);
+	t->base.regs.gs_base = segment_base(t->base.regs.gs_base);
+	t->ctx->reply.regs = t->base.regs;
+	t->ctx->reply.rax = t->base.regs.rax;
+}
+
+void request_registers(struct systrap_thread *t)
+{
+	t->base.regs = t->ctx->request.regs;
+}
+
+/* ---- host operations ---------------------------------------------------- */
+
+/* Of a guest's flags only these mean anything to the host; the filter allows no others. */
+static u32 mmap_flags(s32 flags)
+{
+	return (u32)flags & (MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+	                     MAP_POPULATE | MAP_FIXED);
+}
+
+static void op_encode(struct stub_op *out, const struct hostop *op)
+{
+	*out = (struct stub_op){.kind = op->kind,
+	                        .last_result = op->last_result,
+	                        .prot = op->prot & 7,
+	                        .flags = op->flags,
+	                        .has_fd = op->kind == HOSTOP_MMAP && op->fd >= 0,
+	                        .addr = op->addr,
+	                        .len = op->len,
+	                        .newaddr = op->newaddr,
+	                        .newlen = op->newlen,
+	                        .off = op->off,
+	                        .val = op->val,
+	                        .val2 = op->val2,
+	                        .val3 = op->val3,
+	                        .deadline = op->deadline};
+	if (op->kind == HOSTOP_MMAP)
+		out->flags = (s32)(mmap_flags(op->flags) | (op->fd < 0 ? MAP_ANONYMOUS : 0));
+}
+
+/*
+ * One socket serves all threads of a space, so files of two replies must not be
+ * in it at once: the second sender waits until the first thread has confirmed its
+ * operations. A stub that never does loses its space, as it could hold up the others.
+ */
+static bool file_turn(struct systrap_thread *t)
+{
+	struct platform_space *s = t->base.space;
+	u64 give_up = 0;
+	for (;;) {
+		lock_acquire(&s->lock);
+		bool free =
+		    s->file_seq == 0 || space_context(s, s->file_k)->ops_done == s->file_seq;
+		if (free) {
+			s->file_k = t->k;
+			s->file_seq = t->seq;
+		}
+		lock_release(&s->lock);
+		if (free)
+			return true;
+		if (s->dead)
+			return false;
+		if (!give_up)
+			give_up = time_monotonic() + FILE_TURN_NS;
+		else if (time_monotonic() > give_up) {
+			space_kill(s);
+			return false;
+		}
+		fiber_yield();
+	}
+}
+
+static int send_files(struct systrap_thread *t, const s32 *fd, u32 n)
+{
+	union {
+		struct cmsghdr header;
+		u8 bytes[CMSG_SPACE(HOSTOPS_MAX * sizeof(s32))];
+	} control;
+	u8 byte = 0;
+	struct iovec iov = {&byte, 1};
+	struct msghdr msg = {.msg_iov = &iov,
+	                     .msg_iovlen = 1,
+	                     .msg_control = &control,
+	                     .msg_controllen = CMSG_SPACE(n * sizeof(s32))};
+	control.header.cmsg_len = CMSG_LEN(n * sizeof(s32));
+	control.header.cmsg_level = SOL_SOCKET;
+	control.header.cmsg_type = SCM_RIGHTS;
+	memcpy(CMSG_DATA(&control.header), fd, n * sizeof(s32));
+	if (sendmsg(t->base.space->socket, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return -EIO;
+	return 0;
+}
+
+/* Puts the queued operations into the reply and sends the files they map. */
+static int reply_ops(struct systrap_thread *t)
+{
+	struct stub_reply *reply = &t->ctx->reply;
+	s32 fd[HOSTOPS_MAX];
+	u32 files = 0;
+	int err;
+	for (unsigned i = 0; i < t->base.ops; i++) {
+		const struct hostop *op = &t->base.op[i];
+		op_encode(&reply->op[i], op);
+		if (op->kind == HOSTOP_MMAP && op->fd >= 0)
+			fd[files++] = op->fd;
+	}
+	reply->ops = t->base.ops;
+	reply->files = files;
+	reply->seq = t->base.ops ? ++t->seq : t->seq;
+	t->base.ops = 0;
+	if (!files)
+		return 0;
+	if (!file_turn(t))
+		return 0;
+	err = send_files(t, fd, files);
+	if (err) {
+		/* None has been run and none will be: nobody must wait for them. */
+		reply->ops = reply->files = 0;
+		atomic_store(&t->ctx->ops_done, t->seq);
+	}
+	return err;
+}
+
+bool thread_ops_done(const struct platform_thread *pt)
+{
+	const struct systrap_thread *t = container_of(pt, const struct systrap_thread, base);
+	return t->died || pt->space->dead ||
+	       atomic_load_explicit(&t->ctx->ops_done, memory_order_acquire) == t->seq;
+}
+
+s64 thread_sync(struct platform_thread *pt)
+{
+	struct systrap_thread *t = systrap_thread(pt);
+	int err = reply_ops(t);
+	if (err)
+		return err;
+	return exchange_verb(t, VERB_OPS);
+}
+
+/* ---- running ------------------------------------------------------------ */
+
+static void take_fault(struct event *event, const struct stub_request *rq)
+{
+	event->fault.signo = rq->signo;
+	event->fault.code = rq->code;
+	event->fault.addr = rq->addr;
+	event->fault.trapno = rq->trapno;
+	event->fault.error_code = rq->error_code;
+	event->fault.cr2 = rq->cr2;
+	switch (event->fault.signo) {
+	case SIGSEGV:
+	case SIGBUS:
+	case SIGFPE:
+	case SIGILL:
+	case SIGTRAP:
+		break;
+	default: /* only a stub that lies says otherwise */
+		event->fault.signo = SIGSEGV;
+	}
+}
+
+static int death(struct systrap_thread *t, struct event *event)
+{
+	atomic_store(&t->died, true);
+	t->ins = t->outs = 0;
+	event->kind = EVENT_DEATH;
+	return 0;
+}
+
+int thread_run(struct platform_thread *pt, struct event *event, int *failed_op)
+{
+	struct systrap_thread *t = systrap_thread(pt);
+	struct stub_request *rq = &t->ctx->request;
+	struct stub_reply *reply = &t->ctx->reply;
+	u32 kind;
+	int err;
+
+	*failed_op = -1;
+	reply->ops = reply->files = 0;
+	if (pt->ops) {
+		err = reply_ops(t);
+		if (err) {
+			*failed_op = 0;
+			return err;
+		}
+	}
+	reply->flags = 0;
+	if (pt->regs_changed) {
+		reply->flags |= REPLY_REGS_CHANGED;
+		reply_registers(t);
+	}
+	if (pt->reset_fpu)
+		reply->flags |= REPLY_RESET_FPU;
+	reply->rax = pt->regs.rax;
+	guestmem_reply(t);
+
+	if (!exchange(t, VERB_RESUME))
+		return death(t, event);
+	kind = rq->kind;
+	if (kind == REQUEST_OPS_FAILED) {
+		s64 result = rq->result;
+		u32 failed = rq->failed_op;
+		*failed_op = failed < HOSTOPS_MAX ? (int)failed : 0;
+		return result < 0 && result >= -4095 ? (int)result : -EIO;
+	}
+	pt->regs_changed = pt->reset_fpu = false;
+	request_registers(t);
+	guestmem_begin(t);
+	switch (kind) {
+	case REQUEST_SYSCALL:
+		event->kind = EVENT_SYSCALL;
+		atomic_fetch_add_explicit(&systrap_stats.calls, 1, memory_order_relaxed);
+		break;
+	case REQUEST_FAULT:
+		event->kind = EVENT_FAULT;
+		take_fault(event, rq);
+		atomic_fetch_add_explicit(&systrap_stats.faults, 1, memory_order_relaxed);
+		break;
+	default:
+		event->kind = EVENT_INTERRUPT;
+		atomic_fetch_add_explicit(&systrap_stats.interrupts, 1, memory_order_relaxed);
+	}
+	return 0;
+}
+
+void thread_interrupt(struct platform_thread *pt)
+{
+	struct systrap_thread *t = systrap_thread(pt);
+	atomic_store(&t->ctx->interrupt, 1);
+	if (!atomic_load(&t->running))
+		return;
+	if (syscall(SYS_tgkill, t->base.space->pid, t->tid, STUB_INTERRUPT_SIGNAL) < 0)
+		armed_fail(t);
+}

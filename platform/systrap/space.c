@@ -1,0 +1,410 @@
+/*
+ * Spaces and threads: how they come, multiply and go.
+ *
+ * A space's stub attaches as described in attach.c; a thread starts in the
+ * handler of the thread that cloned it. Both find their context in the state
+ * REQUEST, as if they had asked for something already, and wait for a reply.
+ *
+ * A thread index is free again when the host kernel has cleared the tid word in
+ * its context, which it does when the host thread has left the stub for good.
+ *
+ * Host calls: memfd_create, ftruncate, fcntl, mmap, munmap, socketpair, pidfd_open,
+ * pidfd_send_signal, waitid, getrandom, close.
+ */
+#include "base/bug.h"
+#include "base/census.h"
+#include "base/fiber.h"
+#include "base/log.h"
+#include "base/mutex.h"
+#include "base/timer.h"
+#include "platform/systrap/systrap.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+/* How long a child may take to ask for its context, and a thread to run its last operations. */
+#define SPAWN_NS 10000000000ULL
+#define EXIT_NS  2000000000ULL
+
+static CENSUS(space_census, "platform spaces");
+static CENSUS(thread_census, "platform threads");
+
+/* One child of the zygote at a time: it has one thread. */
+static struct mutex zygote_mutex;
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static int context_create(struct platform_space *s)
+{
+	void *p;
+	s->context_fd = memfd_create("moat-context", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (s->context_fd < 0 || ftruncate(s->context_fd, STUB_CONTEXTS_SIZE) != 0)
+		return -errno;
+	/* A stub that could shrink it would make the sentry fault. */
+	if (fcntl(s->context_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+		return -errno;
+	p = mmap(NULL, STUB_CONTEXTS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+	         s->context_fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	s->contexts = (u64)p;
+	return 0;
+}
+
+static void space_free(struct platform_space *s)
+{
+	if (s->pidfd >= 0) {
+		siginfo_t info;
+		reactor_remove(&s->death);
+		waitid(P_PIDFD, (id_t)s->pidfd, &info, WEXITED | WNOHANG | __WALL);
+	}
+	close_fd(&s->pidfd);
+	close_fd(&s->socket);
+	close_fd(&s->stub_socket);
+	close_fd(&s->context_fd);
+	if (s->contexts)
+		munmap((void *)s->contexts, STUB_CONTEXTS_SIZE);
+	census_add(&space_census, -1);
+	free(s);
+}
+
+int space_alloc(struct platform_space **out)
+{
+	struct platform_space *s = calloc(1, sizeof(*s));
+	int pair[2], err;
+	if (!s)
+		return -ENOMEM;
+	census_add(&space_census, 1);
+	lock_init(&s->lock, RANK_PLATFORM);
+	TAILQ_INIT(&s->list);
+	s->pidfd = s->socket = s->stub_socket = s->context_fd = -1;
+	err = context_create(s);
+	if (!err && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+		err = -errno;
+	if (err) {
+		space_free(s);
+		return err;
+	}
+	s->socket = pair[0];
+	s->stub_socket = pair[1];
+	do {
+		if (getrandom(&s->token, sizeof(s->token), 0) != sizeof(s->token))
+			s->token = 0;
+	} while (s->token == 0);
+	*out = s;
+	return 0;
+}
+
+/* Reactor thread: the stub's process has ended, whatever the reason. */
+static void space_died(struct reactor_watch *w, u32 unused_arg events)
+{
+	struct platform_space *s = container_of(w, struct platform_space, death);
+	struct systrap_thread *t;
+	bool last;
+	lock_acquire(&s->lock);
+	s->reaped = true;
+	atomic_store(&s->dead, true);
+	TAILQ_FOREACH (t, &s->list, link)
+		armed_fail(t);
+	last = s->threads == 0;
+	lock_release(&s->lock);
+	if (s == systrap.zygote_space && !systrap.ending && systrap.config->fatal)
+		systrap.config->fatal("the process that forks address spaces has died");
+	/* A space in use stays watched until its last thread goes; the pidfd would stay readable.
+	 */
+	if (last)
+		space_free(s);
+	else
+		(void)reactor_arm(w, 0);
+}
+
+int space_attach(struct platform_space *s, u32 pid)
+{
+	s->pidfd = pidfd_open((pid_t)pid, 0);
+	if (s->pidfd < 0)
+		return -errno;
+	s->pid = pid;
+	close_fd(&s->stub_socket);
+	close_fd(&s->context_fd);
+	return 0;
+}
+
+void space_watch_start(struct platform_space *s)
+{
+	int err = reactor_add(&s->death, s->pidfd, EPOLLIN | EPOLLONESHOT, space_died);
+	BUG_ON(err != 0);
+}
+
+void space_kill(struct platform_space *s)
+{
+	if (s->pidfd >= 0)
+		(void)pidfd_send_signal(s->pidfd, SIGKILL, NULL, 0);
+}
+
+void space_abandon(struct platform_space *s)
+{
+	space_free(s);
+}
+
+/* ---- threads ------------------------------------------------------------ */
+
+static int index_take(struct platform_space *s, int k)
+{
+	lock_guard(&s->lock);
+	for (unsigned i = 0; i < STUB_MAX_THREADS; i++) {
+		if (k >= 0 && i != (unsigned)k)
+			continue;
+		if (s->used[i / 64] & 1ULL << (i % 64))
+			continue;
+		/* Given back by the sentry, but its host thread may not be gone yet. */
+		if (space_context(s, i)->tid != 0)
+			continue;
+		s->used[i / 64] |= 1ULL << (i % 64);
+		return (int)i;
+	}
+	return -EAGAIN;
+}
+
+int space_thread_add(struct platform_space *s, int k, struct systrap_thread **out)
+{
+	struct systrap_thread *t = calloc(1, sizeof(*t));
+	int err;
+	if (!t)
+		return -ENOMEM;
+	err = armed_slot_take(t);
+	if (err) {
+		free(t);
+		return err;
+	}
+	k = index_take(s, k);
+	if (k < 0) {
+		armed_slot_release(t);
+		free(t);
+		return k;
+	}
+	census_add(&thread_census, 1);
+	t->k = (unsigned)k;
+	t->ctx = space_context(s, t->k);
+	memset(t->ctx, 0, offsetof(struct stub_context, request));
+	atomic_store(&t->ctx->tid, 1);
+	atomic_store(&t->ctx->state, STUB_REQUEST);
+	t->base.space = s;
+	t->base.uspace.ops = &guestmem_ops;
+	lock_acquire(&s->lock);
+	s->threads++;
+	TAILQ_INSERT_TAIL(&s->list, t, link);
+	lock_release(&s->lock);
+	armed_slot_publish(t);
+	*out = t;
+	return 0;
+}
+
+void space_thread_remove(struct systrap_thread *t)
+{
+	struct platform_space *s = t->base.space;
+	bool last, reaped;
+	/* Nobody finds the thread any more; then wait for those who have. */
+	lock_acquire(&s->lock);
+	TAILQ_REMOVE(&s->list, t, link);
+	s->used[t->k / 64] &= ~(1ULL << (t->k % 64));
+	if (s->file_seq && s->file_k == t->k)
+		s->file_seq = 0;
+	lock_release(&s->lock);
+	armed_slot_release(t);
+	lock_acquire(&s->lock);
+	last = --s->threads == 0;
+	reaped = s->reaped;
+	if (last && !reaped)
+		space_kill(s);
+	lock_release(&s->lock);
+	free(t);
+	census_add(&thread_census, -1);
+	/* If the process still is, space_died frees the space. */
+	if (last && reaped)
+		space_free(s);
+}
+
+unsigned space_threads(struct platform_space *s)
+{
+	lock_guard(&s->lock);
+	return s->threads;
+}
+
+struct exit_timer {
+	struct timer timer;
+	struct platform_space *space;
+};
+
+static void exit_late(struct timer *timer)
+{
+	space_kill(container_of(timer, struct exit_timer, timer)->space);
+}
+
+void thread_exit(struct platform_thread *pt)
+{
+	struct systrap_thread *t = systrap_thread(pt);
+	struct platform_space *s = pt->space;
+	if (pt->ops && !t->died && !s->dead) {
+		struct exit_timer late = {.space = s};
+		timer_init(&late.timer, exit_late);
+		if (timer_arm(&late.timer, time_monotonic() + EXIT_NS) == 0) {
+			(void)thread_sync(pt);
+			timer_cancel(&late.timer);
+		}
+	}
+	if (!t->died && !s->dead) {
+		/* Alone in it, the thread is ended with its process, which needs no help from the
+		 * stub. */
+		if (space_threads(s) > 1) {
+			guestmem_flush(t);
+			exchange_post(t, VERB_EXIT);
+		}
+	}
+	space_thread_remove(t);
+}
+
+int thread_clone(struct platform_thread *pt, struct platform_thread **out)
+{
+	struct systrap_thread *t = systrap_thread(pt), *child;
+	s64 tid;
+	int err = space_thread_add(pt->space, -1, &child);
+	if (err)
+		return err;
+	t->ctx->reply.arg[0] = child->k;
+	tid = exchange_verb(t, VERB_CLONE);
+	if (tid <= 0) {
+		atomic_store(&child->ctx->tid, 0);
+		space_thread_remove(child);
+		return tid < 0 && tid >= -4095 ? (int)tid : -EAGAIN;
+	}
+	/* A tid that is not one of this stub's only makes interrupts fail. */
+	child->tid = (s32)tid;
+	child->base.regs = pt->regs;
+	child->base.regs_changed = true;
+	atomic_fetch_add_explicit(&systrap_stats.clones, 1, memory_order_relaxed);
+	*out = &child->base;
+	return 0;
+}
+
+/* ---- forks -------------------------------------------------------------- */
+
+struct spawn_timer {
+	struct timer timer;
+	struct platform_space *space;
+};
+
+static void spawn_late(struct timer *timer)
+{
+	struct platform_space *s = container_of(timer, struct spawn_timer, timer)->space;
+	struct fiber *f = s->spawner;
+	atomic_store(&s->attach_failed, true);
+	fiber_unpark(f);
+}
+
+/* Waits until the forked child has its context. The parent's answer has come already. */
+static int await_attach(struct platform_space *s)
+{
+	struct spawn_timer late = {.space = s};
+	int err;
+	timer_init(&late.timer, spawn_late);
+	err = timer_arm(&late.timer, time_monotonic() + SPAWN_NS);
+	while (!err && !s->attached && !s->attach_failed)
+		fiber_park();
+	timer_cancel(&late.timer);
+	if (err)
+		return err;
+	return s->attached ? 0 : -EAGAIN;
+}
+
+/* Has t's host thread fork; the child stands still in the trap that t stands in. */
+static int spawn(struct systrap_thread *t, struct platform_space **out_space,
+                 struct systrap_thread **out)
+{
+	struct platform_space *s;
+	struct systrap_thread *child;
+	s64 pid;
+	int err = space_alloc(&s);
+	if (err)
+		return err;
+	err = space_thread_add(s, (int)t->k, &child);
+	if (err) {
+		space_abandon(s);
+		return err;
+	}
+	s->spawner = fiber_self();
+	attach_expect(s);
+	t->ctx->reply.arg[0] = s->token;
+	t->ctx->reply.arg[1] =
+	    STUB_CONTEXTS + (u64)t->k * STUB_CONTEXT_SIZE + offsetof(struct stub_context, tid);
+	pid = exchange_verb(t, VERB_FORK);
+	err = pid > 0 ? await_attach(s) : pid < 0 && pid >= -4095 ? (int)pid : -EAGAIN;
+	if (attach_forget(s) || err) {
+		/* The watch starts with success only, so nobody else frees it. */
+		if (!err)
+			err = -EAGAIN;
+		space_kill(s);
+		lock_acquire(&s->lock);
+		s->reaped = true;
+		lock_release(&s->lock);
+		space_thread_remove(child);
+		return err;
+	}
+	child->tid = (s32)s->pid;
+	space_watch_start(s);
+	atomic_fetch_add_explicit(&systrap_stats.forks, 1, memory_order_relaxed);
+	*out_space = s;
+	*out = child;
+	return 0;
+}
+
+int space_fork(struct platform_thread *pt, struct platform_space **space,
+               struct platform_thread **out)
+{
+	struct systrap_thread *t = systrap_thread(pt), *child;
+	int err = spawn(t, space, &child);
+	if (err)
+		return err;
+	child->base.regs = pt->regs;
+	child->base.regs_changed = true;
+	*out = &child->base;
+	return 0;
+}
+
+void space_init(void)
+{
+	mutex_init(&zygote_mutex, RANK_ZYGOTE);
+}
+
+int space_create(struct platform_space **space, struct platform_thread **out)
+{
+	struct systrap_thread *child;
+	int err;
+	mutex_acquire(&zygote_mutex);
+	err = spawn(systrap.zygote, space, &child);
+	/* This fiber may end before the zygote's next exchange; nobody may still want to unpark it.
+	 */
+	armed_quiesce();
+	mutex_release(&zygote_mutex);
+	if (err)
+		return err;
+	*out = &child->base;
+	platform_thread_reset(*out);
+	return 0;
+}

@@ -1,0 +1,153 @@
+/*
+ * The systrap platform: guest code runs in host processes ("stubs") whose every
+ * system call raises SIGSYS; the stub in them passes it on through shared memory.
+ * This file ties its parts together.
+ *
+ *	zygote.c    the first stub			space.c     spaces and threads
+ *	attach.c    forked children get their context	exchange.c  replies and requests
+ *	armed.c     what workers look at		guestmem.c  copying
+ *	sigframe.c  signal frames and FPU state		probe.c     what the host must have
+ */
+#include "platform/systrap/systrap.h"
+#include "base/sched.h"
+#include <cpuid.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <time.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+struct systrap_state systrap;
+struct systrap_stats systrap_stats;
+
+/* How long a guest thread waits awake for the sentry, at most. */
+#define SPIN_NS 20000
+
+static unsigned host_cpus(void)
+{
+	cpu_set_t set;
+	if (sched_getaffinity(0, sizeof(set), &set) != 0)
+		return 1;
+	return (unsigned)CPU_COUNT(&set);
+}
+
+/* Ticks of the time stamp counter in SPIN_NS, measured over a millisecond. */
+static u32 spin_ticks(void)
+{
+	struct timespec a, b;
+	u64 t0, t1, ns;
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	t0 = __rdtsc();
+	do {
+		clock_gettime(CLOCK_MONOTONIC, &b);
+		ns = (u64)(b.tv_sec - a.tv_sec) * 1000000000 + (u64)b.tv_nsec - (u64)a.tv_nsec;
+	} while (ns < 1000000);
+	t1 = __rdtsc();
+	return (u32)((t1 - t0) * SPIN_NS / ns);
+}
+
+static int systrap_init(const struct platform_config *config)
+{
+	int err;
+	systrap.config = config;
+	systrap.listener = -1;
+	space_init();
+	err = zygote_create();
+	if (err)
+		return err;
+	memcpy(systrap.shared->marshal, config->marshal, sizeof(systrap.shared->marshal));
+	systrap.shared->trace_all = config->trace_all;
+	systrap.may_spin = host_cpus() > 1;
+	systrap.shared->spin_limit = systrap.may_spin ? spin_ticks() : 0;
+	return 0;
+}
+
+static int systrap_start(void)
+{
+	static const struct sched_source source = {armed_poll};
+	int err = attach_start();
+	if (err)
+		return err;
+	space_watch_start(systrap.zygote_space);
+	sched_set_source(&source);
+	return 0;
+}
+
+static _Atomic u32 *systrap_doorbell(void)
+{
+	return &systrap.shared->doorbell;
+}
+
+static void systrap_stats_print(int fd)
+{
+	const struct systrap_stats *s = &systrap_stats;
+	dprintf(fd,
+	        "platform systrap: calls %llu faults %llu interrupts %llu forks %llu clones %llu\n"
+	        "  stub wake-ups %llu, guest copies asked for %llu, by the host %llu\n",
+	        (unsigned long long)s->calls, (unsigned long long)s->faults,
+	        (unsigned long long)s->interrupts, (unsigned long long)s->forks,
+	        (unsigned long long)s->clones, (unsigned long long)s->wakes,
+	        (unsigned long long)s->asks, (unsigned long long)s->host_copies);
+}
+
+static void systrap_shutdown(void)
+{
+	/* Stubs are killed one by one as their threads exit; the zygote has no other end. */
+	systrap.ending = true;
+	if (systrap.zygote_space)
+		space_kill(systrap.zygote_space);
+}
+
+static u64 systrap_auxval(u64 type)
+{
+	switch (type) {
+	case AT_SYSINFO_EHDR:
+		return zygote_vdso();
+	case AT_HWCAP:
+	case AT_HWCAP2:
+	case AT_MINSIGSTKSZ:
+	case AT_CLKTCK:
+		return getauxval(type);
+	}
+	return 0;
+}
+
+static void set_identity(struct platform_thread *pt, const struct thread_identity *id)
+{
+	struct stub_context *ctx = systrap_thread(pt)->ctx;
+	if (id)
+		ctx->identity = *id;
+	atomic_store(&ctx->direct, id && !systrap.shared->trace_all && systrap.config->patch);
+}
+
+const struct platform_ops systrap_platform = {
+    .name = "systrap",
+    .unsupported = systrap_unsupported,
+    .init = systrap_init,
+    .start = systrap_start,
+    .doorbell = systrap_doorbell,
+    .stats_print = systrap_stats_print,
+    .shutdown = systrap_shutdown,
+    .auxval = systrap_auxval,
+    .space_create = space_create,
+    .space_fork = space_fork,
+    .thread_clone = thread_clone,
+    .space_threads = space_threads,
+    .thread_exit = thread_exit,
+    .space_kill = space_kill,
+    .set_identity = set_identity,
+    .run = thread_run,
+    .sync = thread_sync,
+    .settle = guestmem_settle,
+    .ops_done = thread_ops_done,
+    .interrupt = thread_interrupt,
+    .space_read = space_read,
+    .space_write = space_write,
+    .frame_push = sigframe_push,
+    .frame_pop = sigframe_pop,
+    .xstate_get = xstate_get,
+    .xstate_set = xstate_set,
+};

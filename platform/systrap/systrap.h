@@ -1,0 +1,162 @@
+/*
+ * systrap's own structures: the sentry's trusted knowledge of spaces and threads.
+ *
+ * A space lives while it has threads or its host process has not been reaped;
+ * whichever ends last frees it. A thread belongs to one fiber, its task's; what
+ * other host threads may touch is marked.
+ */
+#pragma once
+#include "base/lock.h"
+#include "base/reactor.h"
+#include "platform/platform_ops.h"
+#include "platform/stub/abi.h"
+#include <sys/queue.h>
+
+struct fiber;
+
+#define SYSTRAP_MAX_THREADS 65536 /* in the whole sandbox */
+
+struct platform_space {
+	u32 pid; /* of the stub, set when it has attached */
+	int pidfd;
+	int socket;                  /* files to map go this way */
+	int stub_socket, context_fd; /* the stub's ends, until it has attached */
+	u64 token;                   /* what the stub says to attach; 0: used */
+	u64 contexts;                /* where the sentry maps them */
+	struct reactor_watch death;
+	_Atomic bool attached, attach_failed;
+	_Atomic bool dead;
+
+	struct lock lock;
+	/* Who was last sent files: index and reply; guarded by lock. The next may be sent some when
+	 * these ops are done. */
+	unsigned file_k;
+	u64 file_seq;
+	unsigned threads;                                 /* guarded by lock */
+	bool reaped;                                      /* guarded by lock: death seen */
+	u64 used[STUB_MAX_THREADS / 64];                  /* guarded by lock: thread indices */
+	TAILQ_HEAD(systrap_threads, systrap_thread) list; /* guarded by lock */
+
+	struct platform_space *next_pending; /* guarded by the list's lock: awaits its child */
+	struct fiber *spawner;
+};
+
+struct systrap_thread {
+	struct platform_thread base;
+	struct stub_context *ctx;
+	unsigned k;           /* index in its space */
+	u32 slot;             /* index among the sandbox's threads */
+	s32 tid;              /* host thread; the main thread's is the space's pid */
+	_Atomic u64 seq;      /* of the last reply with operations */
+	_Atomic bool running; /* guest code may be running: interrupts need a signal */
+	_Atomic bool died;
+
+	/* What of guest memory is in the window; private copies, checked. */
+	struct stub_segment in[STUB_IN_SEGMENTS], out[STUB_OUT_SEGMENTS];
+	unsigned ins, outs;
+	u32 window_used;
+
+	TAILQ_ENTRY(systrap_thread) link; /* guarded by space->lock */
+};
+
+extern struct systrap_state {
+	const struct platform_config *config;
+	struct stub_shared *shared; /* the sentry's writable mapping */
+	struct platform_space *zygote_space;
+	struct systrap_thread *zygote;
+	int listener;
+	bool may_spin;
+	_Atomic bool ending;
+} systrap;
+
+extern struct systrap_stats {
+	_Atomic u64 calls, faults, interrupts, wakes, asks, host_copies, forks, clones;
+} systrap_stats;
+
+static inline struct systrap_thread *systrap_thread(struct platform_thread *t)
+{
+	return container_of(t, struct systrap_thread, base);
+}
+
+static inline struct stub_context *space_context(const struct platform_space *s, unsigned k)
+{
+	return stub_context_at(s->contexts, k);
+}
+
+/* probe.c */
+const char *systrap_unsupported(void);
+
+/* zygote.c */
+must_check int zygote_create(void);
+u64 zygote_vdso(void);
+
+/* space.c */
+must_check int space_alloc(struct platform_space **out);
+/* The stub has attached or, for the zygote, been forked: watches for its death. */
+must_check int space_attach(struct platform_space *s, u32 pid);
+/* Frees a space whose child never came. */
+void space_abandon(struct platform_space *s);
+void space_kill(struct platform_space *s);
+void space_watch_start(struct platform_space *s);
+must_check int space_thread_add(struct platform_space *s, int k, struct systrap_thread **out);
+/* Drops t from its space and frees it; the space follows if it was the last. */
+void space_thread_remove(struct systrap_thread *t);
+int space_create(struct platform_space **space, struct platform_thread **thread);
+int space_fork(struct platform_thread *t, struct platform_space **space,
+               struct platform_thread **child);
+int thread_clone(struct platform_thread *t, struct platform_thread **child);
+void space_init(void);
+unsigned space_threads(struct platform_space *space);
+void thread_exit(struct platform_thread *t);
+
+/* attach.c: children that ask for their context. */
+must_check int attach_start(void);
+void attach_expect(struct platform_space *s);
+/* True if it was still expected. */
+bool attach_forget(struct platform_space *s);
+
+/* armed.c: which threads the workers look at. */
+must_check int armed_slot_take(struct systrap_thread *t);
+/* From now on the workers may look at t. */
+void armed_slot_publish(struct systrap_thread *t);
+void armed_slot_release(struct systrap_thread *t);
+/* The calling fiber parks until t's stub asks for something or t dies. */
+void armed_wait(struct systrap_thread *t);
+/* Ends the wait of t's fiber from outside: its stub is gone. */
+void armed_fail(struct systrap_thread *t);
+int armed_poll(void);
+/* Waits until no scan holds a thread or fiber it has found earlier. */
+void armed_quiesce(void);
+
+/* exchange.c: replies and requests. */
+/*
+ * Sends the reply prepared in t->ctx and waits for the next request. False if
+ * t died. Only the fields of t and a copy of the request may be used afterwards.
+ */
+must_check bool exchange(struct systrap_thread *t, enum stub_verb verb);
+/* The same for a verb that answers with REQUEST_DONE: its result, -ESRCH if t died. */
+must_check s64 exchange_verb(struct systrap_thread *t, enum stub_verb verb);
+void exchange_post(struct systrap_thread *t, enum stub_verb verb);
+int thread_run(struct platform_thread *t, struct event *event, int *failed_op);
+s64 thread_sync(struct platform_thread *t);
+bool thread_ops_done(const struct platform_thread *t);
+void thread_interrupt(struct platform_thread *t);
+/* Sends registers along with the reply. */
+void reply_registers(struct systrap_thread *t);
+/* Takes all registers from the request. */
+void request_registers(struct systrap_thread *t);
+
+/* guestmem.c */
+extern const struct uspace_ops guestmem_ops;
+void guestmem_begin(struct systrap_thread *t);
+void guestmem_reply(struct systrap_thread *t);
+void guestmem_flush(struct systrap_thread *t);
+void guestmem_settle(struct platform_thread *t);
+size_t space_read(struct platform_space *s, void *dst, u64 src, size_t n);
+size_t space_write(struct platform_space *s, u64 dst, const void *src, size_t n);
+
+/* sigframe.c */
+int sigframe_push(struct platform_thread *t, const struct signal_frame *f);
+int sigframe_pop(struct platform_thread *t, u64 *mask, stack_t *altstack);
+int xstate_get(struct platform_thread *t, void *buf, size_t n);
+int xstate_set(struct platform_thread *t, const void *buf, size_t n);

@@ -1,0 +1,275 @@
+/*
+ * Integration tests of the platform: real guests, real traps. Each test runs
+ * under one worker and under several; without arguments all of them, else those named.
+ */
+#include "base/types.h"
+#include "tests/platform/mini_sentry.h"
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static int failures;
+
+#define expect(cond)                                                                               \
+	do {                                                                                       \
+		if (!(cond)) {                                                                     \
+			printf("%s:%d: expected %s\n", __FILE__, __LINE__, #cond);                 \
+			failures++;                                                                \
+		}                                                                                  \
+	} while (0)
+
+static void expect_reports(int line, const u64 *want, unsigned n)
+{
+	bool same = mini.reports == n;
+	for (unsigned i = 0; same && i < n; i++)
+		same = mini.report[i] == want[i];
+	if (same)
+		return;
+	failures++;
+	printf("%s:%d: reports:", __FILE__, line);
+	for (unsigned i = 0; i < mini.reports && i < 30; i++)
+		printf(" %lld", (long long)mini.report[i]);
+	printf("\n  expected:");
+	for (unsigned i = 0; i < n; i++)
+		printf(" %lld", (long long)want[i]);
+	printf("\n");
+}
+#define reports(...)                                                                               \
+	expect_reports(__LINE__, (const u64[]){__VA_ARGS__},                                       \
+	               sizeof((const u64[]){__VA_ARGS__}) / sizeof(u64))
+
+static void test_exit(void)
+{
+	expect(mini_run(guest_exit, 0));
+}
+
+static void test_calls(void)
+{
+	expect(mini_run(guest_calls, 1000));
+	reports(4711, (u64)-38);
+}
+
+static void test_registers(void)
+{
+	expect(mini_run(guest_registers, 0));
+	reports(0);
+}
+
+static void test_faults(void)
+{
+	expect(mini_run(guest_faults, 0));
+	reports(11, 4, 8, 5, 42);
+}
+
+static void test_fork(void)
+{
+	u64 sum = 0;
+	expect(mini_run(guest_fork, 0));
+	for (unsigned i = 0; i < mini.reports; i++)
+		sum += mini.report[i];
+	expect(mini.reports == 3 && sum == 401);
+	expect(mini_run(guest_fork_tree, 5));
+	expect(mini.reports == 32);
+}
+
+static void test_threads(void)
+{
+	expect(mini_run(guest_threads, 3));
+	reports(6);
+	expect(mini_run(guest_threads, 200));
+	reports(20100);
+	mini.no_identity = true; /* every futex call by way of the sentry */
+	expect(mini_run(guest_threads, 200));
+	reports(20100);
+	mini.no_identity = false;
+}
+
+static void test_fork_threads(void)
+{
+	u64 sum = 0;
+	expect(mini_run(guest_hostile, 20));
+	for (unsigned i = 0; i < mini.reports; i++)
+		sum += mini.report[i];
+	expect(mini.reports == 21 && sum == 1210);
+}
+
+static void test_signals(void)
+{
+	expect(mini_run(guest_signals, 0));
+	reports(10, 10, 99, 1);
+	expect(mini_run(guest_avx, 0));
+	reports(1, 2, 3);
+}
+
+static void test_bad_frames(void)
+{
+	for (u64 mode = 0; mode < 4; mode++) {
+		expect(mini_run(guest_bad_frame, mode));
+		expect(mini.faults >= 1);
+	}
+}
+
+static void test_mappings(void)
+{
+	expect(mini_run(guest_mappings, 0));
+	reports(1, 77, 0, 11, 77, 0, 11, 1, (u64)-22);
+}
+
+static void test_file(void)
+{
+	u64 word[2] = {31337, 0};
+	mini.file = memfd_create("test", 0);
+	expect(ftruncate(mini.file, 8192) == 0 && pwrite(mini.file, word, 8, 0) == 8);
+	expect(mini_run(guest_file, 0));
+	reports(1, 31337, 1, 4242);
+	expect(pread(mini.file, word, 16, 0) == 16 && word[1] == 4242);
+	close(mini.file);
+}
+
+static void test_unmap_all(void)
+{
+	expect(mini_run(guest_unmap_all, 321));
+	reports(321, 11);
+}
+
+static void test_futexes(void)
+{
+	for (int direct = 0; direct < 2; direct++) {
+		mini.no_identity = direct == 0;
+		expect(mini_run(guest_futexes, 0));
+		reports((u64)-11, 0, (u64)-110, (u64)-14, (u64)-14);
+	}
+}
+
+static void test_strings(void)
+{
+	expect(mini_run(guest_strings, 0));
+	reports(100, 100000, (u64)-14, (u64)-14, 100000, 300000, 1000, (u64)-14, (u64)-14, 2,
+	        (u64)-14);
+}
+
+static void test_kill(void)
+{
+	mini_forget();
+	mini_spawn(guest_spin, 0);
+	while (mini.reports == 0)
+		usleep(100);
+	usleep(1000);
+	platform_space_kill(platform_thread_space(mini.target));
+	expect(mini_wait());
+	expect(mini.deaths == 1);
+}
+
+/* Whatever the guest is doing, an interrupt reaches it, and each is answered by an event. */
+static void test_interrupts(void)
+{
+	for (u64 pace = 1; pace < 40; pace += 3) {
+		mini_forget();
+		mini_spawn(guest_interrupts, pace);
+		while (!mini.target)
+			usleep(100);
+		usleep(2000);
+		for (int i = 0; i < 300; i++) {
+			unsigned before = mini.interrupts, waited = 0;
+			platform_thread_interrupt(mini.target);
+			while (mini.interrupts == before && ++waited < 2000000)
+				if (waited > 1000)
+					usleep(10);
+			if (waited >= 200000) {
+				printf("interrupt %d at pace %d lost\n", i, (int)pace);
+				failures++;
+				break;
+			}
+			for (volatile int j = 0; j < (i * 37) % 4000; j++)
+				;
+		}
+		platform_space_kill(platform_thread_space(mini.target));
+		expect(mini_wait());
+	}
+}
+
+static void test_many(void)
+{
+	mini_forget();
+	for (int i = 0; i < 30; i++)
+		mini_spawn(guest_calls, 100);
+	expect(mini_wait());
+	expect(mini.reports == 60);
+}
+
+static void bench(void)
+{
+	struct timespec a, b;
+	const u64 n = 200000;
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	expect(mini_run(guest_calls, n));
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	printf("call round trip: %.0f ns\n",
+	       ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) / (double)n);
+}
+
+static const struct test {
+	const char *name;
+	void (*fn)(void);
+} tests[] = {
+    {"exit", test_exit},
+    {"calls", test_calls},
+    {"registers", test_registers},
+    {"faults", test_faults},
+    {"fork", test_fork},
+    {"threads", test_threads},
+    {"fork-threads", test_fork_threads},
+    {"signals", test_signals},
+    {"bad-frames", test_bad_frames},
+    {"mappings", test_mappings},
+    {"file", test_file},
+    {"unmap-all", test_unmap_all},
+    {"futexes", test_futexes},
+    {"strings", test_strings},
+    {"kill", test_kill},
+    {"interrupts", test_interrupts},
+    {"many", test_many},
+    {"bench", bench},
+};
+
+static bool chosen(int argc, char **argv, const char *name)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], name) == 0)
+			return true;
+	return argc < 2;
+}
+
+static int run(unsigned workers, int argc, char **argv)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	mini_start(workers, true);
+	for (size_t i = 0; i < array_size(tests); i++) {
+		if (!chosen(argc, argv, tests[i].name))
+			continue;
+		int before = failures;
+		tests[i].fn();
+		printf("%-14s %u workers: %s\n", tests[i].name, workers,
+		       failures == before ? "ok" : "FAILED");
+	}
+	platform_stats_print(1);
+	mini_stop();
+	return failures != 0;
+}
+
+int main(int argc, char **argv)
+{
+	int status, result = 0;
+	/* A platform is for the life of a process. */
+	for (unsigned workers = 1; workers <= 3; workers += 2) {
+		pid_t pid = fork();
+		if (pid == 0)
+			return run(workers, argc, argv);
+		if (waitpid(pid, &status, 0) != pid || status != 0)
+			result = 1;
+	}
+	return result;
+}

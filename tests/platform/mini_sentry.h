@@ -1,0 +1,31 @@
+/*
+ * The smallest sentry that can serve the guest programs of guest.h: a dozen
+ * calls, no processes, no files. Tests start guests and look at what they reported.
+ */
+#pragma once
+#include "platform/platform.h"
+#include "tests/platform/guest.h"
+
+#define REPORTS_MAX 100000
+
+extern struct mini {
+	_Atomic u64 report[REPORTS_MAX];
+	_Atomic unsigned reports;
+	_Atomic unsigned tasks; /* that have not ended */
+	_Atomic unsigned deaths, faults, interrupts;
+	int file; /* what CALL_MAP_FILE maps */
+	/* A thread to interrupt or kill from outside; valid while tasks > 0. */
+	struct platform_thread *_Atomic target;
+	bool no_identity;
+} mini;
+
+/* Starts platform, scheduler and reactor. */
+void mini_start(unsigned workers, bool patch);
+/* Starts fn(arg) in a space of its own and returns at once. */
+void mini_spawn(guest_fn *fn, u64 arg);
+/* Waits until all tasks have ended; false after 20 s. */
+bool mini_wait(void);
+/* Forgets reports, spawns, waits. */
+bool mini_run(guest_fn *fn, u64 arg);
+void mini_forget(void);
+void mini_stop(void);
