@@ -14,12 +14,13 @@ enum lock_rank {
 	RANK_CONTROL,      /* control socket requests */
 	RANK_EXEC,         /* one execve or thread-group teardown at a time per group */
 	RANK_PIPE_IO,      /* the read side of a pipe while its bytes go to a guest or a file */
+	RANK_FILE_POS,     /* f_pos of one open file, over its read, write or readdir */
 	RANK_RENAME,       /* one cross-directory rename per super block */
 	RANK_INODE_DIR,    /* directory contents; nests: ancestor first, then by address */
 	RANK_INODE_FILE,   /* regular file data and size */
 	RANK_OVERLAY_COPY, /* copy-up of one overlay inode */
 	RANK_INODE_LOWER,  /* inodes of the file systems under an overlay; nests like INODE_DIR */
-	RANK_FILE_POS,     /* f_pos of one open file */
+	RANK_PSEUDO,       /* the generated text of one open file of proc or sysfs */
 	RANK_SOCKET_IO,    /* one reader / one writer of a stream */
 	RANK_IPC,          /* a SysV or mqueue object while a caller works on it */
 	RANK_MM,           /* VMA tree of one address space and its host operations */

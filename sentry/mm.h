@@ -7,10 +7,6 @@
  * Life: mm_create (execve) or mm_fork -> mm_join for each further task that
  * shares it -> mm_leave by each task; the last one drops the mappings. mm_get
  * and mm_put keep only the object, for lookers from /proc.
- *
- * Order of a fork, so that the child's tree and its memory agree:
- *	mm_lock(parent); mm_fork(parent, &child); platform_space_fork(...);
- *	child->space = ...; mm_unlock(parent);
  */
 #pragma once
 #include "base/mutex.h"
@@ -22,7 +18,7 @@
 
 struct file;
 struct task;
-struct path;
+struct vma_hold;
 
 struct vma {
 	RB_ENTRY(vma) node;
@@ -33,10 +29,11 @@ struct vma {
 	u32 max_prot; /* what mprotect may grant: a shared file opened read-only lacks PROT_WRITE */
 	u32 flags;    /* MAP_SHARED/PRIVATE, VMA_* */
 	u32 undo_op;  /* on an undo list: the host operation that it undoes */
-	struct file *file; /* held; NULL: anonymous */
-	u64 off;           /* file offset of start, bytes */
-	u64 shared_id;     /* shared anonymous memory: which object (an inode number), else 0 */
-	const char *name;  /* "[heap]", "[stack]", "[vdso]" or NULL; static */
+	struct file *file;     /* held; NULL: anonymous */
+	struct vma_hold *hold; /* counted by the file (file_ops.unmapped), or NULL; held */
+	u64 off;               /* file offset of start, bytes */
+	u64 shared_id;         /* shared anonymous memory: which object (an inode number), else 0 */
+	const char *name;      /* "[heap]", "[stack]", "[vdso]" or NULL; static */
 };
 enum {
 	VMA_GROWSDOWN = 1 << 24,
@@ -78,6 +75,8 @@ struct mm {
 	struct vma_list list;
 	u32 nvmas;
 	struct mm_pending pending;
+	struct vma_list
+	    dead; /* to be freed outside the mutex: their files have locks of their own */
 	u64 total_vm, locked_vm, data_vm, stack_vm, exec_vm; /* bytes */
 	u64 brk_start, brk;
 	u64 mmap_base; /* top-down */
@@ -98,12 +97,15 @@ void mm_put(struct mm *m);
 /* clone(CLONE_VM): another task shares it. +1. */
 struct mm *mm_join(struct mm *m);
 /*
- * The calling task leaves t->mm (exit, exec): has its host operations done, drops the mappings if
- * it is the last user, puts the reference and sets t->mm to NULL. Before platform_thread_exit.
+ * A task that has used m with thread th leaves it (exit, exec, a clone that failed): has its host
+ * operations done, drops the mappings if it is the last user, ends th and puts the reference.
  */
-void mm_leave(struct task *t);
-/* fork: a copy of the tree (the host copies the memory), parent locked. One user. *out +1. */
-must_check int mm_fork(struct mm *parent, struct mm **out);
+void mm_leave(struct mm *m, struct platform_thread *th);
+/*
+ * fork: a copy of t's tree and, by t's own thread, of its memory, under one lock so that they
+ * agree. *out (one user, +1) and *thread go to the child. -ENOMEM, -EAGAIN, -EINTR.
+ */
+must_check int mm_fork(struct task *t, struct mm **out, struct platform_thread **thread);
 /*
  * Takes the mutex and waits for other threads' host operations. The caller is a task that uses m.
  * -EINTR if it is being killed.
@@ -139,7 +141,7 @@ s64 mm_mlockall(struct task *t, int flags);
 bool mm_fault(struct task *t, u64 addr, u64 error_code, int *code);
 /* The sentry's own access at addr failed: true if a stack has grown to it and it may be repeated.
  */
-bool mm_fault_user(struct task *t, u64 addr, bool write);
+bool mm_fault_user(struct task *t, u64 addr);
 
 struct vma *mm_find_locked(struct mm *m, u64 addr); /* first with end > addr */
 /* For /proc/PID/maps: calls fn in order, [vdso] included; stops when it returns false. */

@@ -14,6 +14,11 @@ struct syscall_args {
 };
 typedef s64 syscall_fn(struct task *t, const struct syscall_args *a);
 
+/* The bodies: sys_NAME for each row of the table that has one. */
+#define SYSCALL(nr, name, ...) s64 sys_##name(struct task *t, const struct syscall_args *a);
+#include "sentry/syscalls.def"
+#undef SYSCALL
+
 static inline int arg_int(const struct syscall_args *a, int n)
 {
 	return (int)a->v[n];

@@ -66,9 +66,15 @@ struct file_ops {
 	int (*flush)(struct file *f, void *owner);
 	/* F_SETFL, F_SETPIPE_SZ... changed status flags. Absent: accepted. */
 	int (*set_flags)(struct file *f, u32 flags);
+	/*
+	 * A mapping that map() allowed, with the same prot and shared, is gone. One call for each
+	 * successful map(): a VMA that is split, or copied by fork, asks map() for the new piece.
+	 * Absent: not counted.
+	 */
+	void (*unmapped)(struct file *f, int prot, bool shared);
 	/* Lines for /proc/PID/fdinfo. Absent: none beyond pos/flags/mnt_id. */
 	void (*fdinfo)(struct file *f, char *buf, size_t n);
-	/* The last reference is gone. */
+	/* The last reference is gone. Not called for a file whose open failed. */
 	void (*release)(struct file *f);
 };
 
@@ -88,7 +94,8 @@ struct file {
 		int sig;  /* F_SETSIG */
 		int type; /* F_OWNER_* */
 	} owner;
-	void *priv; /* the file type's own */
+	void *priv;   /* the file type's own */
+	bool writing; /* counted in the writers of its inode, mount and super block */
 	/* Epoll items that watch this file; file_put's end calls epoll_file_gone if set. */
 	_Atomic(struct epoll_links *) epoll;
 };
@@ -96,17 +103,24 @@ struct file {
 static inline bool file_readable(const struct file *f)
 {
 	u32 fl = atomic_load_explicit(&f->flags, memory_order_relaxed);
-	return (fl & O_ACCMODE) != O_WRONLY && !(fl & O_PATH);
+	/* Access mode 3 (ioctl only) is neither readable nor writable: open(2). */
+	return ((fl + 1) & 1) && !(fl & O_PATH);
 }
 static inline bool file_writable(const struct file *f)
 {
 	u32 fl = atomic_load_explicit(&f->flags, memory_order_relaxed);
-	return (fl & O_ACCMODE) != O_RDONLY && !(fl & O_PATH);
+	return ((fl + 1) & 2) && !(fl & O_PATH);
 }
 static inline bool file_nonblock(const struct file *f)
 {
 	return atomic_load_explicit(&f->flags, memory_order_relaxed) & O_NONBLOCK;
 }
+
+/*
+ * Reading /proc/PID/fd/N: the file's path with references. An anonymous file gets a nameless
+ * dentry for it, with mnt NULL, so that a pipe can be opened again.
+ */
+must_check int file_get_path(struct file *f, struct path *out);
 
 /*
  * A file without a name: inode from the anonymous file system (mode: its type
@@ -125,6 +139,8 @@ ssize_t file_read(struct file *f, struct uio *dst);
 ssize_t file_write(struct file *f, struct uio *src);
 ssize_t file_pread(struct file *f, struct uio *dst, u64 pos, int rwf_flags);
 ssize_t file_pwrite(struct file *f, struct uio *src, u64 pos, int rwf_flags);
+/* As pos: the file's own position, which moves on: preadv2(2) with offset -1. */
+#define FILE_POS_CURRENT (~0ULL)
 /* Sentry memory at pos; for loaders. */
 ssize_t file_read_kernel(struct file *f, void *buf, size_t n, u64 pos);
 
@@ -135,6 +151,12 @@ u32 file_ready(struct file *f);
  */
 must_check int file_wait(struct file *f, u32 events, u64 deadline);
 s64 file_seek(struct file *f, s64 off, int whence);
+/* getdents(2): -ENOTDIR, -ENOENT for a removed directory, or what the op says. */
+must_check int file_readdir(struct file *f, struct dir_sink *sink);
+/* fallocate(2) but for the guest's argument types: mode, rights and RLIMIT_FSIZE are checked. */
+must_check int file_fallocate(struct file *f, int mode, u64 off, u64 len);
+/* Updates atime as the mount's flags (relatime) say; reads and readdir call it. */
+void file_accessed(struct file *f);
 /* seek for files with a size: SEEK_SET/CUR/END against size; DATA/HOLE as if without holes. */
 s64 file_seek_generic(struct file *f, s64 off, int whence, u64 size);
 

@@ -101,11 +101,20 @@ struct inode_ops {
 	int (*get_link)(struct inode *i, struct path *out);
 	/* Brings inode->attr up to date. Absent: it always is. */
 	int (*getattr)(struct inode *i);
-	/* Permission has been checked; s->valid says what to change. Absent: -EPERM. */
+	/*
+	 * Permission has been checked; s->valid says what to change (SET_CTIME is always among
+	 * it). The inode's mutex is not held. Absent: -EPERM.
+	 */
 	int (*setattr)(struct inode *i, const struct setattr *s);
-	/* Extra permission rules (proc). mask: MAY_*. Absent: the mode bits decide. */
+	/*
+	 * Decides alone (proc); it may ask inode_permission_mode. mask: MAY_*. Absent: the mode
+	 * bits decide.
+	 */
 	int (*permission)(struct inode *i, const struct cred *c, int mask);
-	/* Makes a file for open(2): sets file->ops and file->priv. Absent: -ENXIO. */
+	/*
+	 * Makes a file for open(2): sets file->ops and file->priv. No lock is held. Absent: for
+	 * FIFOs and devices the opener of their type (vfs_open_special), else -ENXIO.
+	 */
 	int (*open)(struct inode *i, struct file *f);
 	/*
 	 * May the cached dentry (name -> i, or negative when i is NULL) still be used? false: look
@@ -139,8 +148,9 @@ struct inode {
 		struct pipe *pipe;          /* FIFO: made by the first open */
 		struct unix_socket *socket; /* bound AF_UNIX socket; guarded by attr_lock */
 	};
-	_Atomic s32 writers;  /* open for writing now; < 0: being executed (ETXTBSY) */
-	_Atomic u32 dentries; /* cached names */
+	_Atomic s32 writers;   /* open for writing now; < 0: being executed (ETXTBSY) */
+	_Atomic bool linkable; /* O_TMPFILE without O_EXCL: link(2) may give it its first name */
+	_Atomic u32 dentries;  /* cached names */
 };
 
 /* mode: with type bits. ino 0: the super block's next one. Takes a reference to sb. */
@@ -151,6 +161,11 @@ void inode_put(struct inode *i);
 /* Consistent copies and changes of attributes. */
 void inode_attr(struct inode *i, struct attr *out);
 void inode_set_nlink(struct inode *i, u32 nlink);
+void inode_add_nlink(struct inode *i, s32 n);
+u64 inode_size(struct inode *i);
+void inode_set_size(struct inode *i, u64 size);
+/* CLOCK_REALTIME_COARSE, what new timestamps are made of. */
+struct timespec inode_now(void);
 /* Sets the named times to now (CLOCK_REALTIME_COARSE). */
 enum { TOUCH_ATIME = 1, TOUCH_MTIME = 2, TOUCH_CTIME = 4 };
 void inode_touch(struct inode *i, int which);
@@ -162,6 +177,20 @@ must_check int inode_getattr(struct inode *i, struct attr *out);
 /* Discretionary permission check as path_resolution(7) and capabilities(7) have it: 0 or -EACCES.
  */
 must_check int inode_permission(struct inode *i, const struct cred *c, int mask);
+
+/* The same by mode bits and capabilities only, without ops->permission. */
+must_check int inode_permission_mode(struct inode *i, const struct cred *c, int mask);
+/* The caller owns it or has CAP_FOWNER. */
+bool inode_owner_or_capable(struct inode *i, const struct cred *c);
+
+/*
+ * A file is either written or executed: -ETXTBSY if it is the other. For exec and for open;
+ * each success is undone by its counterpart.
+ */
+must_check int inode_deny_write(struct inode *i);
+void inode_allow_write(struct inode *i);
+must_check int inode_get_write(struct inode *i);
+void inode_put_write(struct inode *i);
 
 static inline u32 inode_mode(const struct inode *i)
 {

@@ -21,16 +21,33 @@ struct mount {
 	struct mount_ns *ns;       /* NULL once detached */
 	u64 flags; /* MS_RDONLY, NOSUID, NODEV, NOEXEC, NOATIME, RELATIME of this mount */
 	u32 id;
+	_Atomic u32 expiry;  /* umount2(MNT_EXPIRE) marked it and nobody used it since */
+	_Atomic s32 writers; /* files open for writing through it */
 	TAILQ_ENTRY(mount) ns_link;
 	TAILQ_HEAD(, mount) children;
 	TAILQ_ENTRY(mount) child_link;
+	LIST_ENTRY(mount) hash_link; /* by (parent, mountpoint) */
+	/* Work of one change of the tree: its copy; what it held before it was taken out. */
+	struct mount *copy, *gone_parent;
+	struct dentry *gone_mountpoint;
 };
+
+static inline u64 mount_flags(const struct mount *m)
+{
+	return m ? __atomic_load_n(&m->flags, __ATOMIC_RELAXED) : 0;
+}
+
+#define MOUNTS_MAX 100000 /* per namespace, as /proc/sys/fs/mount-max: -ENOSPC */
 
 struct path {
 	struct mount *mnt;
 	struct dentry *dentry;
 };
 
+struct mount *mount_get(struct mount *m);
+void mount_put(struct mount *m);
+
+/* Either member may be NULL. */
 struct path path_get(struct path p);
 void path_put(struct path p);
 bool path_equal(struct path a, struct path b);
@@ -49,6 +66,23 @@ must_check int mount_attach(struct mount_ns *ns, struct path at, struct super *s
 must_check int mount_bind(struct mount_ns *ns, struct path at, struct path src, u64 flags,
                           bool recursive);
 must_check int mount_move(struct mount_ns *ns, struct path from, struct path to);
+/*
+ * mount(MS_REMOUNT): new flags for the mount at `at`; bind: only for it (MS_BIND), else for
+ * the super block too, with its options in data. -EINVAL if `at` is not a mount's root,
+ * -EBUSY if files are open for writing and it is to become read-only.
+ */
+must_check int mount_remount(struct mount_ns *ns, struct path at, u64 flags, bool bind,
+                             const char *data);
+/*
+ * pivot_root(2): new_root becomes the namespace's root, the mount of `root` goes to put_old.
+ * The tasks' own roots and cwds are the caller's to move.
+ */
+must_check int mount_pivot_root(struct mount_ns *ns, struct path root, struct path new_root,
+                                struct path put_old);
+/* Something is mounted on d in ns: it cannot be removed or renamed there (-EBUSY). */
+bool mount_is_mountpoint(struct mount_ns *ns, struct dentry *d);
+/* d is being removed: what other namespaces have mounted on it goes, lazily. */
+void mount_detach_all_at(struct dentry *d);
 /* umount2 flags: MNT_DETACH etc. -EINVAL if `at` is not a mount's root, -EBUSY in use. */
 must_check int mount_detach(struct mount_ns *ns, struct path at, int flags);
 /* The topmost mount at p, if any: *p replaced (references moved) and true. */
@@ -56,12 +90,17 @@ bool mount_follow_down(struct path *p);
 /* At a mount's root: *p becomes the mountpoint in the parent mount; false at the top. */
 bool mount_follow_up(struct path *p);
 
+/* p is base or below it, across mounts. */
+bool path_is_below(struct path p, struct path base);
+
 /* For /proc/PID/mounts and mountinfo: calls fn for each, in order, with a held mount. */
 void mount_ns_each(struct mount_ns *ns, bool (*fn)(struct mount *m, void *arg), void *arg);
 
 /*
  * The absolute name of p as seen from root into buf, as d_path has it:
  * " (deleted)" behind an unlinked one, "(unreachable)" in front when it is not below root.
- * Returns the start of the string within buf, or NULL with size too small.
+ * Returns the start of the string within buf, or NULL with size too small. reachable may be
+ * NULL. Links of /proc skip the prefix (PATH_UNREACHABLE) as Linux does; getcwd shows it.
  */
+#define PATH_UNREACHABLE "(unreachable)"
 char *path_name(struct path p, struct path root, char *buf, size_t size, bool *reachable);

@@ -9,6 +9,7 @@
 #include "fs/vfs/mount.h"
 
 struct file;
+struct statfs;
 struct open_how_args {
 	u32 flags; /* O_* */
 	u32 mode;  /* for O_CREAT and O_TMPFILE, umask not yet applied */
@@ -17,8 +18,14 @@ struct open_how_args {
 
 must_check int vfs_open(struct path base, const char *name, const struct open_how_args *how,
                         struct file **out);
+/*
+ * Internal flag for vfs_open_path and vfs_open: for exec. Asks for execute instead of read
+ * permission, refuses what cannot be executed (-EACCES: not regular, noexec mount).
+ */
+#define OPEN_EXEC 0x20
 /* Opens what path names already (exec, /proc/PID/fd links). */
 must_check int vfs_open_path(struct path path, u32 flags, struct file **out);
+/* In what follows, mode has the umask not yet applied. */
 must_check int vfs_mknod(struct path base, const char *name, u32 mode, u64 rdev);
 /* As vfs_mknod(S_IFSOCK), and gives the new inode: bind(2). */
 must_check int vfs_mksocket(struct path base, const char *name, u32 mode, struct path *out);
@@ -46,3 +53,18 @@ must_check ssize_t vfs_listxattr(struct path path, char *buf, size_t n);
 must_check int vfs_removexattr(struct path path, const char *name);
 /* -EROFS if the mount or its super block is read-only. */
 must_check int vfs_want_write(struct path path);
+
+/* fs.protected_* of /proc/sys/fs, with the values that distributions set. */
+struct vfs_protection {
+	_Atomic int hardlinks, symlinks, regular, fifos;
+};
+extern struct vfs_protection vfs_protection;
+
+/*
+ * Who opens the special files of every file system: fifo_open for S_IFIFO, the device registry
+ * for S_IFCHR and S_IFBLK. May wait (a FIFO for its other end). Startup only.
+ */
+typedef int special_open_fn(struct inode *i, struct file *f);
+void vfs_set_special_open(u32 ifmt, special_open_fn *fn);
+/* For file systems whose inode_ops.open serves all types. -ENXIO if nobody opens them. */
+must_check int vfs_open_special(struct inode *i, struct file *f);

@@ -1,6 +1,11 @@
 /*
  * Super blocks: one mounted file system instance, shared by all its mounts.
  * A file system type is a name and a constructor (fs/vfs/fs_types.c lists them).
+ *
+ * Life: `ref` counts users (mounts, the constructor, singletons' owners). When the
+ * last one is gone, the cached dentries and the root inode go; each other inode
+ * holds the memory (not the use) of its super block, so ops->release runs when the
+ * last inode has been freed.
  */
 #pragma once
 #include "base/lock.h"
@@ -9,12 +14,16 @@
 #include "base/types.h"
 
 struct inode;
+struct dentry;
 struct super;
 struct statfs;
 struct kernel;
 
 struct super_ops {
-	/* The last reference is gone: free the object that embeds the inode. Required. */
+	/*
+	 * The last reference is gone: free the object that embeds the inode. Runs in any
+	 * context that may drop one, a directory's mutex included: it takes no mutex. Required.
+	 */
 	void (*inode_free)(struct inode *i);
 	int (*statfs)(struct super *sb, struct statfs *out); /* -ENOSYS */
 	/* Frees the fs's own state; every inode is gone. */
@@ -34,8 +43,11 @@ struct super {
 	u32 magic;          /* f_type */
 	u64 flags;          /* SB_RDONLY = MS_RDONLY, ... */
 	_Atomic u64 next_ino;
-	struct inode *root;        /* owned */
-	struct mutex rename_mutex; /* cross-directory renames */
+	struct inode *root;                   /* owned; set by the constructor */
+	_Atomic u32 inodes;                   /* live inodes, + 1 while ref lives */
+	_Atomic(struct dentry *) root_dentry; /* of the one dentry tree; made by the first mount */
+	_Atomic s32 writers;                  /* files open for writing */
+	struct mutex rename_mutex;            /* cross-directory renames */
 	void *priv;
 };
 
@@ -51,9 +63,15 @@ struct fs_type {
  * ops->release. */
 must_check int super_init(struct super *sb, const struct super_ops *ops, const char *type,
                           const char *source, u32 magic, u64 flags);
+/* Internal flag for super_init: its inodes serve an overlay, so they rank RANK_INODE_LOWER. */
+#define SB_LOWER (1ULL << 40)
 struct super *super_get(struct super *sb);
 void super_put(struct super *sb);
 
+/* The dentry of sb->root, +1; NULL: no memory. */
+struct dentry *super_root_dentry(struct super *sb);
+
+/* Startup only, before any guest runs. */
 void fs_type_register(const struct fs_type *type);
 const struct fs_type *fs_type_find(const char *name);
 void fs_type_each(void (*fn)(const struct fs_type *t, void *arg), void *arg);

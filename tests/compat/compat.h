@@ -47,6 +47,16 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Wrong arguments are what these programs are about. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wstringop-overflow"
+#pragma GCC diagnostic ignored "-Wstringop-overread"
+#pragma GCC diagnostic ignored "-Wnonnull"
+#pragma GCC diagnostic ignored "-Wunused-result"
+#else
+#pragma GCC diagnostic ignored "-Wnonnull"
+#endif
+
 #ifndef COMPAT_ALARM
 #define COMPAT_ALARM 20
 #endif

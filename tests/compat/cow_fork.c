@@ -51,7 +51,8 @@ int main(void)
 	}
 	memset(priv, 5, LEN);
 	shared[0] = 55;
-	RES(write(ready[1], "g", 1));
+	if (write(ready[1], "g", 1) != 1)
+		die("write");
 	reap("child", pid);
 	printf("%d %d %d %d\n", priv[0], shared[0], shared[1], file[0]);
 	RES(pread(fd, &c, 1, LEN - 1));

@@ -1,0 +1,20 @@
+/* Private to fs/pseudo. */
+#pragma once
+#include "fs/pseudo/pseudo.h"
+#include "fs/vfs/inode.h"
+
+struct pseudo_inode {
+	struct inode inode;
+	const struct pseudo_node *node;
+	const struct pseudo_node *about; /* whose hold, drop, alive and getattr apply; or NULL */
+	struct pseudo_ref ref;
+};
+
+static inline struct pseudo_inode *pseudo_of(struct inode *i)
+{
+	return container_of(i, struct pseudo_inode, inode);
+}
+
+/* The inode number of a name in a directory: the same each time it is looked up. */
+u64 pseudo_ino(u64 dir, const char *name, size_t len);
+int pseudo_open(struct inode *i, struct file *f);

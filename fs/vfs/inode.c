@@ -1,0 +1,179 @@
+/*
+ * Inodes: reference counting, attributes and timestamps. The attributes are the
+ * truth for file systems that live in memory, and a cache for the others
+ * (ops->getattr refreshes it).
+ */
+#include <errno.h>
+#include "base/census.h"
+#include "fs/notify/inotify.h"
+#include "fs/vfs/file_lock.h"
+#include "fs/vfs/inode.h"
+#include "fs/vfs/super.h"
+#include "fs/vfs/vfs_internal.h"
+
+static CENSUS(inode_census, "inode");
+
+struct timespec inode_now(void)
+{
+	struct timespec ts;
+
+	/* Through the vDSO. The coarse clock is what Linux stamps files with: no file's
+	 * time may be later than a clock that the guest reads next. */
+	clock_gettime(CLOCK_REALTIME_COARSE, &ts);
+	return ts;
+}
+
+void inode_init(struct inode *i, struct super *sb, const struct inode_ops *ops, u64 ino, u32 mode)
+{
+	enum lock_rank rank = S_ISDIR(mode) ? RANK_INODE_DIR : RANK_INODE_FILE;
+
+	if (sb->flags & SB_LOWER)
+		rank = RANK_INODE_LOWER;
+	*i = (struct inode){.ops = ops, .sb = sb};
+	ref_init(&i->ref);
+	super_inode_new(sb);
+	if (ino == 0)
+		ino = atomic_fetch_add_explicit(&sb->next_ino, 1, memory_order_relaxed);
+	i->ino = ino;
+	mutex_init(&i->mutex, rank);
+	lock_init(&i->attr_lock, RANK_INODE_ATTR);
+	i->attr.mode = mode;
+	i->attr.nlink = 1;
+	i->attr.blksize = PAGE_SIZE;
+	i->attr.btime = inode_now();
+	i->attr.atime = i->attr.mtime = i->attr.ctime = i->attr.btime;
+	census_add(&inode_census, 1);
+}
+
+struct inode *inode_get(struct inode *i)
+{
+	ref_get(&i->ref);
+	return i;
+}
+
+void inode_put(struct inode *i)
+{
+	struct super *sb;
+	struct file_locks *locks;
+	struct notify_marks *marks;
+
+	if (!i || !ref_put(&i->ref))
+		return;
+	sb = i->sb;
+	locks = atomic_load_explicit(&i->locks, memory_order_acquire);
+	if (locks)
+		file_locks_free(locks);
+	marks = atomic_load_explicit(&i->marks, memory_order_acquire);
+	if (marks)
+		notify_marks_free(marks);
+	mutex_destroy(&i->mutex);
+	census_add(&inode_census, -1);
+	sb->ops->inode_free(i);
+	super_inode_gone(sb);
+}
+
+void inode_attr(struct inode *i, struct attr *out)
+{
+	lock_guard(&i->attr_lock);
+	*out = i->attr;
+}
+
+void inode_set_nlink(struct inode *i, u32 nlink)
+{
+	lock_guard(&i->attr_lock);
+	i->attr.nlink = nlink;
+}
+
+void inode_add_nlink(struct inode *i, s32 n)
+{
+	lock_guard(&i->attr_lock);
+	i->attr.nlink += (u32)n;
+}
+
+u64 inode_size(struct inode *i)
+{
+	lock_guard(&i->attr_lock);
+	return i->attr.size;
+}
+
+void inode_set_size(struct inode *i, u64 size)
+{
+	lock_guard(&i->attr_lock);
+	i->attr.size = size;
+}
+
+void inode_touch(struct inode *i, int which)
+{
+	struct timespec now = inode_now();
+
+	lock_guard(&i->attr_lock);
+	if (which & TOUCH_ATIME)
+		i->attr.atime = now;
+	if (which & TOUCH_MTIME)
+		i->attr.mtime = now;
+	if (which & TOUCH_CTIME)
+		i->attr.ctime = now;
+}
+
+void inode_store_attr(struct inode *i, const struct setattr *s)
+{
+	lock_guard(&i->attr_lock);
+	/* inode_mode() reads without the lock. */
+	if (s->valid & SET_MODE)
+		__atomic_store_n(&i->attr.mode, (i->attr.mode & S_IFMT) | (s->mode & 07777),
+		                 __ATOMIC_RELAXED);
+	if (s->valid & SET_UID)
+		i->attr.uid = s->uid;
+	if (s->valid & SET_GID)
+		i->attr.gid = s->gid;
+	if (s->valid & SET_SIZE)
+		i->attr.size = s->size;
+	if (s->valid & SET_ATIME)
+		i->attr.atime = s->atime;
+	if (s->valid & SET_MTIME)
+		i->attr.mtime = s->mtime;
+	if (s->valid & SET_CTIME)
+		i->attr.ctime = s->ctime;
+}
+
+int inode_getattr(struct inode *i, struct attr *out)
+{
+	int err = i->ops->getattr ? i->ops->getattr(i) : 0;
+
+	if (err)
+		return err;
+	inode_attr(i, out);
+	return 0;
+}
+
+int inode_deny_write(struct inode *i)
+{
+	s32 n = atomic_load_explicit(&i->writers, memory_order_relaxed);
+
+	do {
+		if (n > 0)
+			return -ETXTBSY;
+	} while (!atomic_compare_exchange_weak(&i->writers, &n, n - 1));
+	return 0;
+}
+
+void inode_allow_write(struct inode *i)
+{
+	BUG_ON(atomic_fetch_add(&i->writers, 1) >= 0);
+}
+
+int inode_get_write(struct inode *i)
+{
+	s32 n = atomic_load_explicit(&i->writers, memory_order_relaxed);
+
+	do {
+		if (n < 0)
+			return -ETXTBSY;
+	} while (!atomic_compare_exchange_weak(&i->writers, &n, n + 1));
+	return 0;
+}
+
+void inode_put_write(struct inode *i)
+{
+	BUG_ON(atomic_fetch_sub(&i->writers, 1) <= 0);
+}

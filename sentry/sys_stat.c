@@ -1,0 +1,265 @@
+/*
+ * stat(2) and its kin, statx(2), statfs(2), access(2), readlink(2): what can be
+ * asked about a file without opening it.
+ */
+#include "base/caller.h"
+#include "base/uspace.h"
+#include "fs/vfs/fdtable.h"
+#include "fs/vfs/file.h"
+#include "fs/vfs/inode.h"
+#include "fs/vfs/mount.h"
+#include "fs/vfs/namei.h"
+#include "fs/vfs/super.h"
+#include "fs/vfs/walk.h"
+#include "sentry/syscall.h"
+#include "sentry/user_path.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/stat.h>
+#include <string.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
+
+static void stat_fill(struct stat *st, const struct inode *i, const struct attr *a)
+{
+	memset(st, 0, sizeof(*st));
+	st->st_dev = i->sb->dev;
+	st->st_ino = i->ino;
+	st->st_nlink = a->nlink;
+	st->st_mode = a->mode;
+	st->st_uid = a->uid;
+	st->st_gid = a->gid;
+	st->st_rdev = a->rdev;
+	st->st_size = (off_t)a->size;
+	st->st_blksize = a->blksize;
+	st->st_blocks = (blkcnt_t)a->blocks;
+	st->st_atim = a->atime;
+	st->st_mtim = a->mtime;
+	st->st_ctim = a->ctime;
+}
+
+/* Writes what stat(2) says of inode to the guest. */
+static s64 stat_out(struct inode *inode, struct uptr buf)
+{
+	struct attr a;
+	struct stat st;
+	int err = inode_getattr(inode, &a);
+
+	if (err)
+		return err;
+	stat_fill(&st, inode, &a);
+	return put_user(buf, &st);
+}
+
+static s64 stat_at(int dirfd, struct uptr name, struct uptr buf, int flags)
+{
+	struct object o;
+	s64 err;
+	int wf = (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
+	         (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0);
+
+	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT))
+		return -EINVAL;
+	err = user_object(dirfd, name, wf, &o);
+	if (err)
+		return err;
+	err = stat_out(o.inode, buf);
+	object_put(&o);
+	return err;
+}
+
+s64 sys_stat(struct task *t unused_arg, const struct syscall_args *a)
+{
+	return stat_at(AT_FDCWD, arg_ptr(a, 0), arg_ptr(a, 1), 0);
+}
+
+s64 sys_lstat(struct task *t unused_arg, const struct syscall_args *a)
+{
+	return stat_at(AT_FDCWD, arg_ptr(a, 0), arg_ptr(a, 1), AT_SYMLINK_NOFOLLOW);
+}
+
+s64 sys_newfstatat(struct task *t unused_arg, const struct syscall_args *a)
+{
+	return stat_at(arg_int(a, 0), arg_ptr(a, 1), arg_ptr(a, 2), arg_int(a, 3));
+}
+
+s64 sys_fstat(struct task *t unused_arg, const struct syscall_args *a)
+{
+	struct file *f;
+	s64 err = fd_get_any(arg_int(a, 0), &f);
+
+	if (err)
+		return err;
+	err = stat_out(f->inode, arg_ptr(a, 1));
+	file_put(f);
+	return err;
+}
+
+static struct statx_timestamp statx_time(struct timespec ts)
+{
+	return (struct statx_timestamp){.tv_sec = ts.tv_sec, .tv_nsec = (u32)ts.tv_nsec};
+}
+
+static void statx_fill(struct statx *sx, const struct object *o, const struct attr *a)
+{
+	const struct inode *i = o->inode;
+
+	memset(sx, 0, sizeof(*sx));
+	sx->stx_mask = STATX_BASIC_STATS;
+	if (a->btime.tv_sec || a->btime.tv_nsec) {
+		sx->stx_mask |= STATX_BTIME;
+		sx->stx_btime = statx_time(a->btime);
+	}
+	sx->stx_blksize = a->blksize;
+	sx->stx_nlink = a->nlink;
+	sx->stx_uid = a->uid;
+	sx->stx_gid = a->gid;
+	sx->stx_mode = (u16)a->mode;
+	sx->stx_ino = i->ino;
+	sx->stx_size = a->size;
+	sx->stx_blocks = a->blocks;
+	sx->stx_atime = statx_time(a->atime);
+	sx->stx_mtime = statx_time(a->mtime);
+	sx->stx_ctime = statx_time(a->ctime);
+	sx->stx_rdev_major = major(a->rdev);
+	sx->stx_rdev_minor = minor(a->rdev);
+	sx->stx_dev_major = major(i->sb->dev);
+	sx->stx_dev_minor = minor(i->sb->dev);
+	if (o->path.mnt) {
+		sx->stx_mask |= STATX_MNT_ID;
+		sx->stx_mnt_id = o->path.mnt->id;
+		sx->stx_attributes_mask |= STATX_ATTR_MOUNT_ROOT;
+		if (o->path.dentry == o->path.mnt->root)
+			sx->stx_attributes |= STATX_ATTR_MOUNT_ROOT;
+	}
+}
+
+s64 sys_statx(struct task *t unused_arg, const struct syscall_args *a)
+{
+	int flags = arg_int(a, 2), wf;
+	u32 mask = arg_u32(a, 3);
+	struct object o;
+	struct attr at;
+	struct statx sx;
+	s64 err;
+
+	if (mask & STATX__RESERVED)
+		return -EINVAL;
+	if ((flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE)
+		return -EINVAL;
+	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE))
+		return -EINVAL;
+	wf = (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
+	     (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0);
+	err = user_object(arg_int(a, 0), arg_ptr(a, 1), wf, &o);
+	if (err)
+		return err;
+	err = inode_getattr(o.inode, &at);
+	if (!err) {
+		statx_fill(&sx, &o, &at);
+		err = put_user(arg_ptr(a, 4), &sx);
+	}
+	object_put(&o);
+	return err;
+}
+
+s64 sys_statfs(struct task *t unused_arg, const struct syscall_args *a)
+{
+	struct path p;
+	struct statfs sf = {0};
+	s64 err = user_path(AT_FDCWD, arg_ptr(a, 0), WALK_FOLLOW, &p);
+
+	if (err)
+		return err;
+	err = vfs_statfs(p, &sf);
+	path_put(p);
+	return err ? err : put_user(arg_ptr(a, 1), &sf);
+}
+
+s64 sys_fstatfs(struct task *t unused_arg, const struct syscall_args *a)
+{
+	struct object o;
+	struct statfs sf = {0};
+	s64 err = fd_object(arg_int(a, 0), &o);
+
+	if (err)
+		return err;
+	if (o.path.mnt)
+		err = vfs_statfs(o.path, &sf);
+	else
+		err =
+		    o.inode->sb->ops->statfs ? o.inode->sb->ops->statfs(o.inode->sb, &sf) : -ENOSYS;
+	object_put(&o);
+	return err ? err : put_user(arg_ptr(a, 1), &sf);
+}
+
+static s64 access_at(int dirfd, struct uptr name, int mode, int flags)
+{
+	struct path p;
+	int wf = (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
+	         (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0);
+	s64 err;
+
+	if (mode & ~(R_OK | W_OK | X_OK))
+		return -EINVAL;
+	if (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	err = user_path(dirfd, name, wf, &p);
+	if (err)
+		return err;
+	err = vfs_access(p, mode, flags & AT_EACCESS);
+	path_put(p);
+	return err;
+}
+
+s64 sys_access(struct task *t unused_arg, const struct syscall_args *a)
+{
+	return access_at(AT_FDCWD, arg_ptr(a, 0), arg_int(a, 1), 0);
+}
+
+s64 sys_faccessat(struct task *t unused_arg, const struct syscall_args *a)
+{
+	return access_at(arg_int(a, 0), arg_ptr(a, 1), arg_int(a, 2), 0);
+}
+
+s64 sys_faccessat2(struct task *t unused_arg, const struct syscall_args *a)
+{
+	return access_at(arg_int(a, 0), arg_ptr(a, 1), arg_int(a, 2), arg_int(a, 3));
+}
+
+static s64 readlink_at(int dirfd, struct uptr name, struct uptr buf, int size)
+{
+	char target[PATH_MAX];
+	struct path p;
+	ssize_t n;
+
+	if (size <= 0)
+		return -EINVAL;
+	/* An empty name reads the link that an O_PATH|O_NOFOLLOW descriptor names. */
+	n = user_path(dirfd, name, WALK_EMPTY, &p);
+	if (n)
+		return n;
+	/* readlink(fd, "") of something else is ENOENT, not EINVAL (fs/stat.c). */
+	n = vfs_readlink(p, target, sizeof(target));
+	path_put(p);
+	if (n < 0)
+		return n;
+	n = min_of(n, size);
+	return copy_out(buf, target, (size_t)n) ?: n;
+}
+
+s64 sys_readlink(struct task *t unused_arg, const struct syscall_args *a)
+{
+	u8 first;
+
+	if (get_user(&first, arg_ptr(a, 0)))
+		return -EFAULT;
+	if (!first)
+		return arg_int(a, 2) <= 0 ? -EINVAL : -ENOENT;
+	return readlink_at(AT_FDCWD, arg_ptr(a, 0), arg_ptr(a, 1), arg_int(a, 2));
+}
+
+s64 sys_readlinkat(struct task *t unused_arg, const struct syscall_args *a)
+{
+	return readlink_at(arg_int(a, 0), arg_ptr(a, 1), arg_ptr(a, 2), arg_int(a, 3));
+}
