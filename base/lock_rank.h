@@ -29,11 +29,12 @@ enum lock_rank {
 	RANK_EPOLL_SET,    /* interest set of one epoll, over ready(); nests: outer first */
 	RANK_EPOLL_NEST,   /* which epolls watch which */
 	/* --- locks: short, never held over a park --------------------------- */
-	RANK_TASKS,   /* kernel->tasks: parents, children, groups, sessions, pids */
-	RANK_SIGHAND, /* signal state of one thread group */
-	RANK_TTY,     /* one terminal */
-	RANK_SOCKET,  /* one socket; nests: by address */
-	RANK_PIPE,    /* one pipe; nests: by address */
+	RANK_TASKS,      /* kernel->tasks: parents, children, groups, sessions, pids */
+	RANK_SIGHAND,    /* signal state of one thread group */
+	RANK_TTY,        /* one terminal */
+	RANK_UNIX_NAMES, /* AF_UNIX sockets and abstract names of one network namespace */
+	RANK_SOCKET,     /* one socket; nests: by address */
+	RANK_PIPE,       /* one pipe; nests: by address */
 	RANK_FDTABLE,
 	RANK_FSCTX,       /* cwd, root, umask of a task group */
 	RANK_MOUNTS,      /* mount tree */

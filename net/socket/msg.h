@@ -27,6 +27,7 @@ struct sock_addr {
 
 /* Open files in a message: one reference each. */
 struct file_list {
+	struct file_list *next; /* for whoever holds several */
 	u32 n;
 	struct file *files[MSG_MAX_FILES];
 };
