@@ -57,7 +57,7 @@ size_t platform_xstate_size(void)
 
 u64 platform_auxval(u64 type)
 {
-	return platform->auxval(type);
+	return platform ? platform->auxval(type) : 0;
 }
 
 int platform_space_create(struct platform_space **space, struct platform_thread **thread)
