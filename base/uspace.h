@@ -31,6 +31,12 @@ struct uspace_ops {
 
 struct uspace {
 	const struct uspace_ops *ops;
+	/*
+	 * Addresses below a stack, which become memory when they are touched: before a
+	 * first access to [grow_low, grow_high) grow is called for it. 0, 0: none.
+	 */
+	u64 grow_low, grow_high;
+	void (*grow)(struct uspace *u, u64 addr);
 };
 
 /* The running fiber's guest memory. */

@@ -65,15 +65,31 @@ int platform_space_create(struct platform_space **space, struct platform_thread 
 	return platform->space_create(space, thread);
 }
 
+/* The child's memory grows where its parent's does. */
+static void uspace_inherit(struct platform_thread *child, const struct platform_thread *parent)
+{
+	child->uspace.grow_low = parent->uspace.grow_low;
+	child->uspace.grow_high = parent->uspace.grow_high;
+	child->uspace.grow = parent->uspace.grow;
+}
+
 int platform_space_fork(struct platform_thread *t, struct platform_space **space,
                         struct platform_thread **child)
 {
-	return platform->space_fork(t, space, child);
+	int err = platform->space_fork(t, space, child);
+
+	if (!err)
+		uspace_inherit(*child, t);
+	return err;
 }
 
 int platform_thread_clone(struct platform_thread *t, struct platform_thread **child)
 {
-	return platform->thread_clone(t, child);
+	int err = platform->thread_clone(t, child);
+
+	if (!err)
+		uspace_inherit(*child, t);
+	return err;
 }
 
 struct platform_space *platform_thread_space(struct platform_thread *t)

@@ -254,6 +254,7 @@ static int fill(struct exec *x, struct platform_thread *th)
 	if (u->ops->write(u, stack.start, stack.bytes, stack.size) != stack.size)
 		err = -EFAULT;
 	free(stack.bytes);
+	mm_watch_stack(x->mm, u, task_rlimit(x->task, RLIMIT_STACK));
 	return err;
 }
 

@@ -139,8 +139,12 @@ s64 mm_mlockall(struct task *t, int flags);
  * tried again; otherwise false, with the si_code (SEGV_MAPERR, SEGV_ACCERR) in *code.
  */
 bool mm_fault(struct task *t, u64 addr, u64 error_code, int *code);
-/* The sentry's own access at addr failed: true if a stack has grown to it and it may be repeated.
+/*
+ * Arms u, t's view of its memory, so that the sentry's own accesses grow the
+ * stack as the guest's do.
  */
+void mm_watch_stack(struct mm *m, struct uspace *u, u64 stack_limit);
+/* For what is written by other ways (a signal frame): grows a stack to addr if it is below one. */
 bool mm_fault_user(struct task *t, u64 addr);
 
 struct vma *mm_find_locked(struct mm *m, u64 addr); /* first with end > addr */

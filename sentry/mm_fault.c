@@ -118,3 +118,28 @@ bool mm_fault_user(struct task *t, u64 addr)
 	mm_unlock(m);
 	return grown;
 }
+
+static void watch_grow(struct uspace *u, u64 addr)
+{
+	struct task *t = task_self();
+	struct vma *v;
+
+	if (t->caller.uspace != u)
+		return;
+	(void)mm_fault_user(t, addr);
+	/* Where the stack begins now; another thread may have moved it, too. */
+	mutex_acquire(&t->mm->mutex);
+	v = vma_find(t->mm, u->grow_low);
+	if (v && v->start < u->grow_high && (v->flags & VMA_GROWSDOWN))
+		u->grow_high = v->start;
+	mm_unlock(t->mm);
+}
+
+void mm_watch_stack(struct mm *m, struct uspace *u, u64 stack_limit)
+{
+	struct vma *v = vma_find(m, m->stack_top - 1);
+
+	u->grow_high = v ? v->start : 0;
+	u->grow_low = m->stack_top - min_of(stack_limit, m->stack_top - m->mmap_base);
+	u->grow = watch_grow;
+}
