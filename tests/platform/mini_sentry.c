@@ -336,6 +336,7 @@ static void task_main(void *arg)
 			platform_thread_regs(t->thread)->rax = (u64)(s64)err;
 			continue;
 		}
+		atomic_store(&mini.pending, false);
 		if (e.kind == EVENT_DEATH) {
 			mini.deaths++;
 			break;

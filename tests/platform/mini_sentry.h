@@ -16,6 +16,8 @@ extern struct mini {
 	int file; /* what CALL_MAP_FILE maps */
 	/* A thread to interrupt or kill from outside; valid while tasks > 0. */
 	struct platform_thread *_Atomic target;
+	/* As a signal would be: set before the interrupt, cleared by the task when it looks. */
+	_Atomic bool pending;
 	bool no_identity;
 } mini;
 
