@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include "base/bug.h"
 #include "base/crash.h"
+#include "base/host.h"
 #include "base/host_thread.h"
 #include "base/sanitizer.h"
 
@@ -21,6 +22,8 @@ struct thread_start {
 	void *arg;
 };
 
+static _Atomic u32 starting; /* threads that have not reached their function yet */
+
 static void *thread_main(void *arg)
 {
 	struct thread_start start = *(struct thread_start *)arg;
@@ -30,6 +33,8 @@ static void *thread_main(void *arg)
 	/* The default of 50 us would be added to every guest's timer. */
 	prctl(PR_SET_TIMERSLACK, 1);
 	crash_thread_start();
+	atomic_fetch_sub(&starting, 1);
+	host_futex_wake(&starting, INT32_MAX, false);
 	return start.fn(start.arg);
 }
 
@@ -59,15 +64,26 @@ int host_thread_start(pthread_t *out, const char *name, void *(*fn)(void *), voi
 	/* The mask is inherited: blocked here, no signal can hit the new thread too early. */
 	asynchronous_signals(&block);
 	pthread_sigmask(SIG_BLOCK, &block, &old);
+	atomic_fetch_add(&starting, 1);
 	err = pthread_create(out, &attr, thread_main, start);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
-	if (err)
+	if (err) {
+		atomic_fetch_sub(&starting, 1);
 		free(start);
+	}
 	return -err;
 }
 
 void host_thread_join(pthread_t t)
 {
 	BUG_ON(pthread_join(t, NULL) != 0);
+}
+
+void host_threads_settle(void)
+{
+	u32 n;
+
+	while ((n = atomic_load(&starting)) != 0)
+		host_futex_wait(&starting, n, NULL, false);
 }

@@ -10,3 +10,5 @@
 /* name: static, at most 15 characters. 0 or -errno. */
 must_check int host_thread_start(pthread_t *out, const char *name, void *(*fn)(void *), void *arg);
 void host_thread_join(pthread_t t);
+/* Returns when all threads started so far have made the calls of their start (for lock-down). */
+void host_threads_settle(void);

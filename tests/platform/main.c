@@ -156,8 +156,8 @@ static void test_kill(void)
 	mini_forget();
 	mini_spawn(guest_spin, 0);
 	while (mini.reports == 0)
-		usleep(100);
-	usleep(1000);
+		nap(100);
+	nap(1000);
 	platform_space_kill(platform_thread_space(mini.target));
 	expect(mini_wait());
 	expect(mini.deaths == 1);
@@ -170,7 +170,7 @@ static bool interrupt_once(void)
 	platform_thread_interrupt(mini.target);
 	for (int waited = 0; mini.pending; waited++) {
 		if (waited > 100000)
-			usleep(100);
+			nap(100);
 		if (waited > 120000)
 			return false;
 	}
@@ -184,7 +184,7 @@ static void test_interrupts(void)
 		mini_forget();
 		mini_spawn(guest_interrupts, pace);
 		while (!mini.target)
-			usleep(100);
+			nap(100);
 		for (int i = 0; i < 2000; i++) {
 			if (!interrupt_once()) {
 				printf("interrupt %d at pace %d lost\n", i, (int)pace);
@@ -251,17 +251,17 @@ static bool chosen(int argc, char **argv, const char *name)
 	return argc < 2;
 }
 
-static int run(unsigned workers, int argc, char **argv)
+static int run(unsigned workers, bool lock_down, int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	mini_start(workers, true);
+	mini_start(workers, lock_down);
 	for (size_t i = 0; i < array_size(tests); i++) {
 		if (!chosen(argc, argv, tests[i].name))
 			continue;
 		int before = failures;
 		tests[i].fn();
-		printf("%-14s %u workers: %s\n", tests[i].name, workers,
-		       failures == before ? "ok" : "FAILED");
+		printf("%-14s %u workers%s: %s\n", tests[i].name, workers,
+		       lock_down ? ", locked down" : "", failures == before ? "ok" : "FAILED");
 	}
 	platform_stats_print(1);
 	mini_stop();
@@ -270,14 +270,20 @@ static int run(unsigned workers, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	static const struct {
+		unsigned workers;
+		bool lock_down;
+	} runs[] = {{1, false}, {3, false}, {2, true}};
 	int status, result = 0;
 	/* A platform is for the life of a process. */
-	for (unsigned workers = 1; workers <= 3; workers += 2) {
+	for (size_t i = 0; i < array_size(runs); i++) {
 		pid_t pid = fork();
 		if (pid == 0)
-			return run(workers, argc, argv);
-		if (waitpid(pid, &status, 0) != pid || status != 0)
+			return run(runs[i].workers, runs[i].lock_down, argc, argv);
+		if (waitpid(pid, &status, 0) != pid || status != 0) {
+			printf("run %zu: status %x\n", i, status);
 			result = 1;
+		}
 	}
 	return result;
 }

@@ -3,9 +3,11 @@
 #include "base/bug.h"
 #include "base/caller.h"
 #include "base/fiber.h"
+#include "base/host.h"
 #include "base/reactor.h"
 #include "base/sched.h"
 #include "base/timer.h"
+#include "platform/filter/sentry_filter.h"
 #include <asm/unistd.h>
 #include <errno.h>
 #include <stdio.h>
@@ -138,10 +140,8 @@ static u64 do_mmap(struct task *t, const struct user_regs_struct *r)
 
 static u64 do_write(const struct user_regs_struct *r)
 {
-	static _Thread_local u8 unused_buffer;
 	u64 n = r->rdx, bad = 0;
 	u8 *buf = malloc(n);
-	(void)unused_buffer;
 	int err = copy_in(buf, uptr_make(r->rsi), n);
 	for (u64 i = 0; !err && i < n; i++)
 		bad |= buf[i] != (u8)(i * 7);
@@ -386,10 +386,17 @@ void mini_spawn(guest_fn *fn, u64 arg)
 	task_start(t, first_main);
 }
 
+void nap(unsigned us)
+{
+	static _Atomic u32 nothing;
+	const struct timespec ts = {us / 1000000, us % 1000000 * 1000};
+	host_futex_wait(&nothing, 0, &ts, false);
+}
+
 bool mini_wait(void)
 {
 	for (int i = 0; i < 20000 && mini.tasks; i++)
-		usleep(i < 100 ? 100 : 1000);
+		nap(i < 100 ? 100 : 1000);
 	return mini.tasks == 0;
 }
 
@@ -411,11 +418,11 @@ static void fatal(const char *why)
 	fprintf(stderr, "fatal: %s\n", why);
 }
 
-void mini_start(unsigned workers, bool patch)
+void mini_start(unsigned workers, bool lock_down)
 {
 	static struct platform_config config;
 	int err;
-	config = (struct platform_config){.marshal = marshal, .patch = patch, .fatal = fatal};
+	config = (struct platform_config){.marshal = marshal, .patch = true, .fatal = fatal};
 	marshal[__NR_write].arg[1] = (struct marshal_arg){MARSHAL_IN_LEN, 2, 0};
 	marshal[__NR_chdir].arg[0] = (struct marshal_arg){MARSHAL_PATH, 0, 0};
 	err = platform_init(&systrap_platform, &config);
@@ -427,6 +434,10 @@ void mini_start(unsigned workers, bool patch)
 	BUG_ON(reactor_start() != 0);
 	BUG_ON(platform_start() != 0);
 	BUG_ON(sched_start() != 0);
+	if (lock_down) {
+		const struct sentry_filter_config filter = {.debug = true};
+		BUG_ON(sentry_filter_apply(&filter) != 0);
+	}
 }
 
 void mini_stop(void)

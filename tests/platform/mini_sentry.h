@@ -21,8 +21,10 @@ extern struct mini {
 	bool no_identity;
 } mini;
 
-/* Starts platform, scheduler and reactor. */
-void mini_start(unsigned workers, bool patch);
+/* Starts platform, scheduler and reactor, and locks the process down if asked to. */
+void mini_start(unsigned workers, bool lock_down);
+/* Sleeps for so many microseconds by a call that the lock-down allows. */
+void nap(unsigned us);
 /* Starts fn(arg) in a space of its own and returns at once. */
 void mini_spawn(guest_fn *fn, u64 arg);
 /* Waits until all tasks have ended; false after 20 s. */

@@ -1,0 +1,283 @@
+/*
+ * The table below is the document and the check. Each row is a host call, or a
+ * further form of the call above it (no reason given): when it is allowed, with
+ * which arguments, who makes it and why. Where a call can be constrained by a
+ * scalar argument it is. Not in the table: whatever executes programs, opens
+ * sockets, makes memory executable, changes identity, or looks at other processes
+ * than stubs (process_vm_readv is held to those by the host: they are the
+ * sentry's children, in no other Landlock domain than its own).
+ *
+ * Rows of base/ stand for the gateway base/host.h.
+ */
+#include "platform/filter/sentry_filter.h"
+#include "base/host_thread.h"
+#include "platform/filter/stub_filter.h"
+#include "platform/stub/abi.h"
+#include <asm/ioctls.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2 452
+#endif
+
+enum when {
+	ALWAYS = 0,
+	HOST_FILES = 1,
+	WRITABLE = 2,
+	TERMINAL = 4,
+	CONTROL = 8,
+	NET_LINK = 16,
+	NET_HOST = 32,
+	READ_ONLY = 64, /* host files, but none to be written */
+};
+
+struct sentry_rule {
+	int nr;
+	unsigned when; /* any of these */
+	const char *why;
+	unsigned args;
+	struct scmp_arg_cmp arg[3];
+};
+
+#define ARG_EQ(n, value)                                                                           \
+	{                                                                                          \
+		(n), SCMP_CMP_EQ, (value), 0                                                       \
+	}
+#define ARG_MASK(n, mask, val)                                                                     \
+	{                                                                                          \
+		(n), SCMP_CMP_MASKED_EQ, (mask), (val)                                             \
+	}
+#define NO_ARGS                                                                                    \
+	0,                                                                                         \
+	{                                                                                          \
+		{                                                                                  \
+			0, _SCMP_CMP_MIN, 0, 0                                                     \
+		}                                                                                  \
+	}
+
+/* A file opened so can neither be written nor created, and is no symbolic link. */
+#define OPEN_WRITING (O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))
+#define OPEN_ALWAYS  (O_NOFOLLOW | O_CLOEXEC)
+
+#define NOTIF_IOCTL(cmd) ARG_MASK(1, 0xffffffff, (u32)(cmd))
+
+/* clang-format off */
+static const struct sentry_rule rules[] = {
+	/* Waiting and scheduling. */
+	{SYS_futex, ALWAYS, "base/lock, base/doorbell: sleep and wake; platform: wake stubs", NO_ARGS},
+	{SYS_epoll_wait, ALWAYS, "base/reactor: wait for host files", NO_ARGS},
+	{SYS_epoll_ctl, ALWAYS, "base/reactor: what to wait for", NO_ARGS},
+	{SYS_poll, ALWAYS, "base/host: is a host file ready", NO_ARGS},
+	{SYS_sched_yield, ALWAYS, "platform/armed: a scan on a preempted thread must end", NO_ARGS},
+	{SYS_restart_syscall, ALWAYS, "the host resumes timed waits by it after a stop", NO_ARGS},
+	{SYS_clock_gettime, ALWAYS, "CPU clocks of guest threads; hosts whose vDSO has no clock", NO_ARGS},
+
+	/* Memory: never executable. */
+	{SYS_mmap, ALWAYS, "malloc, fiber stacks, contexts of stubs", 1, {ARG_MASK(2, PROT_EXEC, 0)}},
+	{SYS_munmap, ALWAYS, "malloc, contexts of stubs", NO_ARGS},
+	{SYS_mprotect, ALWAYS, "malloc, guard pages", 1, {ARG_MASK(2, PROT_EXEC, 0)}},
+	{SYS_madvise, ALWAYS, "malloc, cold fiber stacks", NO_ARGS},
+	{SYS_memfd_create, ALWAYS, "contexts of stubs; files that live in memory", NO_ARGS},
+	{SYS_ftruncate, ALWAYS, "size of a memfd, or of a granted file", NO_ARGS},
+	{SYS_fallocate, ALWAYS, "holes in files that live in memory", NO_ARGS},
+	{SYS_fcntl, ALWAYS, "base/host: duplicates", 1, {ARG_EQ(1, F_DUPFD_CLOEXEC)}},
+	{SYS_fcntl, ALWAYS, NULL, 1, {ARG_EQ(1, F_ADD_SEALS)}},
+	{SYS_fcntl, ALWAYS, NULL, 1, {ARG_EQ(1, F_GETFL)}},
+
+	/* Stubs. */
+	{SYS_process_vm_readv, ALWAYS, "platform/guestmem: large copies", NO_ARGS},
+	{SYS_process_vm_writev, ALWAYS, "platform/guestmem: large copies", NO_ARGS},
+	{SYS_ioctl, ALWAYS, "platform/attach: forked stubs ask for their context",
+	 1, {NOTIF_IOCTL(SECCOMP_IOCTL_NOTIF_RECV)}},
+	{SYS_ioctl, ALWAYS, NULL, 1, {NOTIF_IOCTL(SECCOMP_IOCTL_NOTIF_SEND)}},
+	{SYS_ioctl, ALWAYS, NULL, 1, {NOTIF_IOCTL(SECCOMP_IOCTL_NOTIF_ADDFD)}},
+	{SYS_socketpair, ALWAYS, "platform/space: by which a stub is sent files",
+	 2, {ARG_EQ(0, AF_UNIX), ARG_EQ(1, SOCK_SEQPACKET | SOCK_CLOEXEC)}},
+	{SYS_sendmsg, ALWAYS, "platform/exchange: files that a stub maps", NO_ARGS},
+	{SYS_pidfd_open, ALWAYS, "platform/space: to learn of a stub's end", NO_ARGS},
+	{SYS_pidfd_send_signal, ALWAYS, "platform/space: end a stub", 1, {ARG_EQ(1, SIGKILL)}},
+	{SYS_tgkill, ALWAYS, "platform/exchange: interrupt a guest thread",
+	 1, {ARG_EQ(2, STUB_INTERRUPT_SIGNAL)}},
+	{SYS_waitid, ALWAYS, "platform/space: reap a stub", 1, {ARG_EQ(0, P_PIDFD)}},
+
+	/* Files that are open: stdio, the log, files in memory, granted files. */
+	{SYS_read, ALWAYS, "base/host: stdio and other streams", NO_ARGS},
+	{SYS_write, ALWAYS, "base/host: stdio, the log", NO_ARGS},
+	{SYS_pread64, ALWAYS, "base/host: files", NO_ARGS},
+	{SYS_pwrite64, ALWAYS, "base/host: files in memory", NO_ARGS},
+	{SYS_preadv2, ALWAYS, "base/host: reads that must not wait for a disk", NO_ARGS},
+	{SYS_pwritev2, ALWAYS, "base/host: writes that must not wait", NO_ARGS},
+	{SYS_close, ALWAYS, "everybody", NO_ARGS},
+	{SYS_fstat, ALWAYS, "base/host: attributes of an open file", NO_ARGS},
+	{SYS_lseek, ALWAYS, "base/host: data and holes of a file", NO_ARGS},
+	{SYS_getrandom, ALWAYS, "base/host: the guest's randomness", NO_ARGS},
+
+	/* Names on the host, for reading. */
+	{SYS_openat, READ_ONLY, "fs/hostfs: one name at a time, for reading, never a symbolic link",
+	 1, {ARG_MASK(2, OPEN_WRITING | OPEN_ALWAYS, OPEN_ALWAYS)}},
+	{SYS_openat, WRITABLE, "fs/hostfs: one name at a time, never a symbolic link",
+	 1, {ARG_MASK(2, OPEN_ALWAYS, OPEN_ALWAYS)}},
+	{SYS_statx, HOST_FILES, "fs/hostfs: attributes", NO_ARGS},
+	{SYS_fstatfs, HOST_FILES, "fs/hostfs: statfs", NO_ARGS},
+	{SYS_readlinkat, HOST_FILES, "fs/hostfs: symbolic links, which the sentry resolves", NO_ARGS},
+	{SYS_getdents64, HOST_FILES, "fs/hostfs: directories", NO_ARGS},
+	{SYS_fgetxattr, HOST_FILES, "fs/hostfs: extended attributes", NO_ARGS},
+	{SYS_flistxattr, HOST_FILES, "fs/hostfs: extended attributes", NO_ARGS},
+
+	/* Changes on the host. */
+	{SYS_mkdirat, WRITABLE, "fs/hostfs: mkdir", NO_ARGS},
+	{SYS_mknodat, WRITABLE, "fs/hostfs: mknod", NO_ARGS},
+	{SYS_symlinkat, WRITABLE, "fs/hostfs: symlink", NO_ARGS},
+	{SYS_linkat, WRITABLE, "fs/hostfs: link", NO_ARGS},
+	{SYS_unlinkat, WRITABLE, "fs/hostfs: unlink, rmdir", NO_ARGS},
+	{SYS_renameat2, WRITABLE, "fs/hostfs: rename", NO_ARGS},
+	{SYS_fchmod, WRITABLE, "fs/hostfs: chmod", NO_ARGS},
+	{SYS_fchmodat2, WRITABLE, "fs/hostfs: chmod", NO_ARGS},
+	{SYS_fchown, WRITABLE, "fs/hostfs: chown", NO_ARGS},
+	{SYS_fchownat, WRITABLE, "fs/hostfs: chown", NO_ARGS},
+	{SYS_utimensat, WRITABLE, "fs/hostfs: times", NO_ARGS},
+	{SYS_fsync, WRITABLE, "fs/hostfs: fsync", NO_ARGS},
+	{SYS_fdatasync, WRITABLE, "fs/hostfs: fdatasync", NO_ARGS},
+	{SYS_fsetxattr, WRITABLE, "fs/hostfs: extended attributes", NO_ARGS},
+	{SYS_fremovexattr, WRITABLE, "fs/hostfs: extended attributes", NO_ARGS},
+
+	/* A terminal: its modes and size, and how much there is to read. */
+	{SYS_ioctl, TERMINAL, NULL, 1, {ARG_EQ(1, TCGETS)}},
+	{SYS_ioctl, TERMINAL, NULL, 1, {ARG_EQ(1, TCSETS)}},
+	{SYS_ioctl, TERMINAL, NULL, 1, {ARG_EQ(1, TCSETSW)}},
+	{SYS_ioctl, TERMINAL, NULL, 1, {ARG_EQ(1, TCSETSF)}},
+	{SYS_ioctl, TERMINAL, NULL, 1, {ARG_EQ(1, TIOCGWINSZ)}},
+	{SYS_ioctl, TERMINAL, NULL, 1, {ARG_EQ(1, FIONREAD)}},
+
+	/* Sockets that are open already. */
+	{SYS_accept4, CONTROL, "the control socket: a client", NO_ARGS},
+	{SYS_recvmsg, CONTROL | NET_LINK | NET_HOST, "the control socket: requests with files", NO_ARGS},
+	{SYS_writev, NET_LINK, "net/link: packets", NO_ARGS},
+	{SYS_readv, NET_LINK, "net/link: packets", NO_ARGS},
+
+	/* The host's network, where granted. */
+	{SYS_socket, NET_HOST, "net: host sockets", 1, {ARG_EQ(0, AF_INET)}},
+	{SYS_socket, NET_HOST, NULL, 1, {ARG_EQ(0, AF_INET6)}},
+	{SYS_bind, NET_HOST, "net: host sockets", NO_ARGS},
+	{SYS_listen, NET_HOST, "net: host sockets", NO_ARGS},
+	{SYS_connect, NET_HOST, "net: host sockets", NO_ARGS},
+	{SYS_accept4, NET_HOST, "net: host sockets", NO_ARGS},
+	{SYS_getsockname, NET_HOST, "net: host sockets", NO_ARGS},
+	{SYS_getpeername, NET_HOST, "net: host sockets", NO_ARGS},
+	{SYS_getsockopt, NET_HOST, "net: host sockets", NO_ARGS},
+	{SYS_setsockopt, NET_HOST, "net: host sockets", NO_ARGS},
+	{SYS_shutdown, NET_HOST, "net: host sockets", NO_ARGS},
+
+	/* The end. */
+	{SYS_rt_sigprocmask, ALWAYS, "base/crash: the report", NO_ARGS},
+	{SYS_rt_sigreturn, ALWAYS, "return from a signal handler", NO_ARGS},
+	{SYS_exit, ALWAYS, "the end of a host thread", NO_ARGS},
+	{SYS_exit_group, ALWAYS, "the end of the sandbox", NO_ARGS},
+};
+/* clang-format on */
+
+/* Calls that libc makes and can do without: it gets an error, and goes another way. */
+static const struct {
+	int nr, error;
+} refused[] = {
+    {SYS_brk, ENOMEM},    /* malloc then maps */
+    {SYS_mremap, ENOMEM}, /* realloc then copies */
+    {SYS_clone3, ENOSYS}, /* no thread is started late; a forgotten one fails cleanly */
+    {SYS_clone, EAGAIN},  {SYS_newfstatat, ENOSYS}, /* stdio asks for its buffer size */
+};
+
+static unsigned granted(const struct sentry_filter_config *c)
+{
+	return (c->host_files || c->writable ? HOST_FILES : 0) | (c->writable ? WRITABLE : 0) |
+	       (c->host_files && !c->writable ? READ_ONLY : 0) | (c->terminal ? TERMINAL : 0) |
+	       (c->control ? CONTROL : 0) | (c->net_link ? NET_LINK : 0) |
+	       (c->net_host ? NET_HOST : 0);
+}
+
+static bool applies(const struct sentry_rule *r, unsigned grants)
+{
+	return r->when == ALWAYS || (r->when & grants);
+}
+
+static int build(scmp_filter_ctx ctx, unsigned grants)
+{
+	int err = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (!err)
+		err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
+	/* A binary tree over the call numbers: the list is long and every call walks it. */
+	if (!err)
+		err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	for (size_t i = 0; i < array_size(rules) && !err; i++) {
+		if (!applies(&rules[i], grants))
+			continue;
+		err = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, rules[i].nr, rules[i].args,
+		                             rules[i].arg);
+		if (err == -EEXIST)
+			err = 0;
+	}
+	for (size_t i = 0; i < array_size(refused) && !err; i++)
+		err =
+		    seccomp_rule_add(ctx, SCMP_ACT_ERRNO((u16)refused[i].error), refused[i].nr, 0);
+	return err;
+}
+
+int sentry_filter_apply(const struct sentry_filter_config *config)
+{
+	scmp_filter_ctx ctx = seccomp_init(config->debug ? SCMP_ACT_TRAP : SCMP_ACT_KILL_PROCESS);
+	int err;
+	if (!ctx)
+		return -ENOMEM;
+	/* A thread that is still starting makes calls that are not in the list. */
+	host_threads_settle();
+	err = build(ctx, granted(config));
+	if (!err)
+		err = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return err;
+}
+
+/* Rows of one call stand apart where its forms belong to different grants. */
+static bool counted_before(size_t i, unsigned grants)
+{
+	for (size_t j = 0; j < i; j++)
+		if (rules[j].nr == rules[i].nr && applies(&rules[j], grants))
+			return true;
+	return false;
+}
+
+unsigned sentry_filter_count(const struct sentry_filter_config *config)
+{
+	unsigned n = 0, grants = granted(config);
+	for (size_t i = 0; i < array_size(rules); i++)
+		n += applies(&rules[i], grants) && !counted_before(i, grants);
+	return n;
+}
+
+void filter_print_allowlists(FILE *out, const struct sentry_filter_config *config)
+{
+	unsigned grants = granted(config);
+	fprintf(out, "sentry: %u calls; any other kills the sandbox\n",
+	        sentry_filter_count(config));
+	for (size_t i = 0; i < array_size(rules); i++) {
+		char *name;
+		if (!applies(&rules[i], grants) || !rules[i].why)
+			continue;
+		name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86_64, rules[i].nr);
+		fprintf(out, "  %-18s %s%s\n", name ? name : "?", rules[i].why,
+		        rules[i].args ? " (arguments constrained)" : "");
+		free(name);
+	}
+	stub_filter_print(out);
+}

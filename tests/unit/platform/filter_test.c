@@ -1,0 +1,149 @@
+/* The allowlists: how long they are, and that they hold. */
+#include <criterion/criterion.h>
+#include "platform/filter/sentry_filter.h"
+#include "platform/filter/stub_filter.h"
+#include "platform/stub/abi.h"
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* These may fall; a change that raises one needs a better reason than this test. */
+Test(filter, lists_stay_short)
+{
+	const struct sentry_filter_config memory_only = {0},
+	                                  standard = {.host_files = true, .control = true};
+	const struct sentry_filter_config writable = {
+	    .host_files = true, .writable = true, .control = true};
+	cr_expect_leq(stub_filter_count(), 14);
+	cr_expect_leq(sentry_filter_count(&memory_only), 39);
+	cr_expect_leq(sentry_filter_count(&standard), 48);
+	cr_expect_leq(sentry_filter_count(&writable), 63);
+}
+
+Test(filter, lists_are_printed)
+{
+	char *text = NULL;
+	size_t n = 0;
+	const struct sentry_filter_config config = {.host_files = true};
+	FILE *out = open_memstream(&text, &n);
+	filter_print_allowlists(out, &config);
+	fclose(out);
+	cr_expect(strstr(text, "openat"));
+	cr_expect(strstr(text, "rt_sigreturn"));
+	cr_expect_not(strstr(text, "unlinkat"));
+	free(text);
+}
+
+Test(filter, stub_programs_fit)
+{
+	struct stub_params *params = calloc(1, sizeof(*params));
+	cr_assert_eq(stub_filter_build(params, 0x4000), 0);
+	cr_expect_eq(params->gate_len, 12);
+	cr_expect_gt(params->call_len, 14);
+	cr_expect_lt(params->call_len, 200);
+	free(params);
+}
+
+/* What became of a locked-down child that does this: 0, or the signal that ended it. */
+static int outcome(const struct sentry_filter_config *config, void (*fn)(void))
+{
+	int status;
+	pid_t pid = fork();
+	cr_assert_geq(pid, 0);
+	if (pid == 0) {
+		if (sentry_filter_apply(config) != 0)
+			syscall(SYS_exit_group, 99);
+		fn();
+		syscall(SYS_exit_group, 0);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void do_nothing(void)
+{
+}
+
+static void do_execve(void)
+{
+	char *argv[] = {"true", NULL};
+	execve("/bin/true", argv, argv);
+}
+
+static void do_socket(void)
+{
+	(void)socket(AF_UNIX, SOCK_STREAM, 0);
+}
+
+static void do_map_executable(void)
+{
+	(void)mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static void do_map(void)
+{
+	if (mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+		syscall(SYS_exit_group, 1);
+}
+
+static void do_open(void)
+{
+	if (syscall(SYS_openat, AT_FDCWD, "/", O_RDONLY | O_NOFOLLOW | O_CLOEXEC) < 0)
+		syscall(SYS_exit_group, 1);
+}
+
+static void do_open_following(void)
+{
+	syscall(SYS_openat, AT_FDCWD, "/", O_RDONLY | O_CLOEXEC);
+}
+
+static void do_open_for_writing(void)
+{
+	syscall(SYS_openat, AT_FDCWD, "/nowhere", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static void do_unlink(void)
+{
+	syscall(SYS_unlinkat, AT_FDCWD, "/nowhere/at/all", 0);
+}
+
+static void do_kill(void)
+{
+	syscall(SYS_pidfd_send_signal, -1, SIGTERM, NULL, 0);
+}
+
+static void do_i386(void)
+{
+	/* getpid by the 32-bit entry */
+	__asm__ volatile("mov $20, %%eax\n int $0x80" ::: "rax", "memory");
+}
+
+Test(filter, sentry_is_held)
+{
+	const struct sentry_filter_config reading = {.host_files = true}, none = {0};
+	cr_expect_eq(outcome(&reading, do_nothing), 0);
+	cr_expect_eq(outcome(&reading, do_map), 0);
+	cr_expect_eq(outcome(&reading, do_open), 0);
+	cr_expect_eq(outcome(&none, do_open), SIGSYS);
+	cr_expect_eq(outcome(&reading, do_open_following), SIGSYS);
+	cr_expect_eq(outcome(&reading, do_open_for_writing), SIGSYS);
+	cr_expect_eq(outcome(&reading, do_unlink), SIGSYS);
+	cr_expect_eq(outcome(&reading, do_execve), SIGSYS);
+	cr_expect_eq(outcome(&reading, do_socket), SIGSYS);
+	cr_expect_eq(outcome(&reading, do_map_executable), SIGSYS);
+	cr_expect_eq(outcome(&reading, do_kill), SIGSYS);
+	cr_expect_eq(outcome(&reading, do_i386), SIGSYS);
+}
+
+Test(filter, writable_grant_adds_writing)
+{
+	const struct sentry_filter_config writing = {.host_files = true, .writable = true};
+	cr_expect_eq(outcome(&writing, do_unlink), 0);
+	cr_expect_eq(outcome(&writing, do_open_for_writing), 0);
+	cr_expect_eq(outcome(&writing, do_execve), SIGSYS);
+}
