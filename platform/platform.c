@@ -127,6 +127,16 @@ void platform_thread_set_identity(struct platform_thread *t, const struct thread
 	platform->set_identity(t, id);
 }
 
+int platform_thread_usage(struct platform_thread *t, struct rusage *out)
+{
+	return platform->usage(t, out);
+}
+
+u64 platform_space_cpu_time(struct platform_space *s)
+{
+	return platform->space_cpu_time(s);
+}
+
 int platform_thread_run(struct platform_thread *t, struct event *event, int *failed_op)
 {
 	return platform->run(t, event, failed_op);

@@ -127,6 +127,7 @@ struct thread_identity {
 	u32 uid, euid, gid, egid;
 };
 
+struct rusage;
 struct xstate_buf; /* an XSAVE image in the host's own layout */
 
 /* ---- the sandbox -------------------------------------------------------- */
@@ -194,6 +195,14 @@ void platform_thread_regs_changed(struct platform_thread *t);
 /* NULL: the stub answers nothing itself for this thread (it is being traced). Its own fiber only.
  */
 void platform_thread_set_identity(struct platform_thread *t, const struct thread_identity *id);
+
+/* getrusage(RUSAGE_THREAD) of the host thread. As the stub tells it: its own fiber only. */
+must_check int platform_thread_usage(struct platform_thread *t, struct rusage *out);
+/*
+ * CPU time, ns, of all threads that the space has had. Any host thread; the
+ * caller keeps the space alive. 0 if the host does not say.
+ */
+u64 platform_space_cpu_time(struct platform_space *s);
 
 /*
  * Applies what has been queued, lets the guest run, and parks until the next

@@ -34,6 +34,8 @@ struct platform_ops {
 	void (*thread_exit)(struct platform_thread *t);
 	void (*space_kill)(struct platform_space *space);
 	void (*set_identity)(struct platform_thread *t, const struct thread_identity *id);
+	int (*usage)(struct platform_thread *t, struct rusage *out);
+	u64 (*space_cpu_time)(struct platform_space *s);
 	int (*run)(struct platform_thread *t, struct event *event, int *failed_op);
 	s64 (*sync)(struct platform_thread *t);
 	/* An operation is about to be queued: what has been written to guest memory comes first. */

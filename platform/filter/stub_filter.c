@@ -124,6 +124,7 @@ static const struct stub_rule stub_rules[] = {
     {SYS_exit, "the end of a thread", 0, {ARG_NONE}},
     {SYS_recvmsg, "files to map, from the sentry", 1, {ARG(0, EQ, STUB_SOCKET_FD, 0)}},
     {SYS_close, "files that have been mapped", 0, {ARG_NONE}},
+    {SYS_getrusage, "CPU time of a guest thread", 1, {ARG(0, EQ, STUB_RUSAGE_THREAD, 0)}},
     {SYS_prctl,
      "death with the sentry",
      2,

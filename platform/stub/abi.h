@@ -71,6 +71,7 @@ enum stub_verb {
 	VERB_FRAME_PUSH, /* frame */
 	VERB_FRAME_POP,  /* result, value, altstack and regs */
 	VERB_XSTATE_GET, /* to the start of the window; result: bytes */
+	VERB_USAGE,      /* getrusage of this thread to the start of the window */
 	VERB_XSTATE_SET, /* arg[0] bytes at the start of the window */
 };
 
@@ -164,6 +165,8 @@ struct stub_params {
 #define STUB_FORK_FLAGS 0x00208000UL
 /* CLONE_VM | FS | FILES | SIGHAND | THREAD | SYSVSEM | CHILD_CLEARTID */
 #define STUB_THREAD_FLAGS 0x00250f00UL
+/* <sys/resource.h> has it only for GNU sources. */
+#define STUB_RUSAGE_THREAD 1
 /* The signal by which the sentry interrupts a thread: SIGURG, of which one is pending at most. */
 #define STUB_INTERRUPT_SIGNAL 23
 

@@ -236,6 +236,9 @@ void trap_serve(struct stub_context *ctx, struct host_frame *frame)
 		case VERB_XSTATE_GET:
 			result = xstate_get(ctx, frame);
 			break;
+		case VERB_USAGE:
+			result = host3(__NR_getrusage, STUB_RUSAGE_THREAD, window, 0);
+			break;
 		case VERB_XSTATE_SET:
 			result = xstate_set(ctx, frame, a);
 			break;

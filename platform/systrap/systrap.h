@@ -109,6 +109,11 @@ void space_init(void);
 unsigned space_threads(struct platform_space *space);
 void thread_exit(struct platform_thread *t);
 
+/* usage.c */
+struct rusage;
+int thread_usage(struct platform_thread *t, struct rusage *out);
+u64 space_cpu_time(struct platform_space *s);
+
 /* attach.c: children that ask for their context. */
 must_check int attach_start(void);
 void attach_expect(struct platform_space *s);

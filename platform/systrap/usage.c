@@ -1,0 +1,51 @@
+/*
+ * CPU time of guest threads, as the host counts it.
+ *
+ * Of a whole stub the sentry can ask the host itself: the CPU clock of any
+ * process may be read. Of one thread only its own process may ask, so the stub does,
+ * for a thread that stands still. It may lie; what it says is only shown to guests.
+ *
+ * Host calls: clock_gettime (of a process's CPU clock, which the vDSO does not know).
+ */
+#include "platform/systrap/systrap.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+/* The dynamic clock id of a process (linux/posix-timers.h MAKE_PROCESS_CPUCLOCK), CPUCLOCK_SCHED.
+ */
+static clockid_t process_clock(u32 pid)
+{
+	return (clockid_t)(~pid << 3 | 2);
+}
+
+u64 space_cpu_time(struct platform_space *s)
+{
+	struct timespec ts;
+	if (!s->attached || clock_gettime(process_clock(s->pid), &ts) < 0)
+		return 0;
+	return (u64)ts.tv_sec * 1000000000 + (u64)ts.tv_nsec;
+}
+
+static bool plausible(const struct timeval *tv)
+{
+	return tv->tv_sec >= 0 && tv->tv_sec < (1LL << 32) && tv->tv_usec >= 0 &&
+	       tv->tv_usec < 1000000;
+}
+
+int thread_usage(struct platform_thread *pt, struct rusage *out)
+{
+	struct systrap_thread *t = systrap_thread(pt);
+	s64 result;
+	/* The answer takes the start of the window. */
+	guestmem_flush(t);
+	t->ins = 0;
+	result = exchange_verb(t, VERB_USAGE);
+	if (result)
+		return result == -ESRCH ? -ESRCH : -EIO;
+	memcpy(out, t->ctx->window, sizeof(*out));
+	if (!plausible(&out->ru_utime) || !plausible(&out->ru_stime))
+		return -EIO;
+	return 0;
+}
