@@ -40,7 +40,8 @@ struct kernel {
 	struct uts uts;
 	u64 boot_monotonic; /* ns: the guest's CLOCK_BOOTTIME zero is the host's; this is when the
 	                       sandbox began */
-	u64 boot_realtime;
+	u64 boot_realtime, boot_boottime;
+	u64 cpus_online;     /* what the host lets the sandbox run on, of the first 64 */
 	u64 memory_limit;    /* bytes; 0: none */
 	struct trace *trace; /* NULL: off */
 	bool debug;

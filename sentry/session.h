@@ -7,11 +7,11 @@
 #pragma once
 #include "sentry/task.h"
 
-/* A new session / group under number nr, which is taken in the pid table. NULL: no memory. */
+/* A new session / group under number nr, which is taken in the pid table; one reference. NULL: no
+ * memory. It is found by its number until its last member leaves. */
 struct session *session_create_locked(s32 sid);
 struct session *session_get(struct session *s);
 void session_put(struct session *s);
-/* Joins s. One reference, which the first member takes over by pgrp_join_locked. */
 struct process_group *pgrp_create_locked(s32 pgid, struct session *s);
 struct process_group *pgrp_get(struct process_group *pg);
 void pgrp_put(struct process_group *pg);

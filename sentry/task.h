@@ -16,6 +16,7 @@
 #include "base/types.h"
 #include "base/waitq.h"
 #include "platform/platform.h"
+#include "sentry/cpu_time.h"
 #include "sentry/kernel.h"
 #include "sentry/signal.h"
 #include <sys/resource.h>
@@ -69,8 +70,8 @@ struct thread_group {
 	int exit_signal; /* to the parent at the end; 0: none, -1: a reaped-by-itself thread clone
 	                  */
 	bool child_subreaper, did_exec;
-	int exit_status; /* wait status once ZOMBIE */
-	struct rusage rusage, children_rusage;
+	int exit_status;                       /* wait status once ZOMBIE */
+	struct rusage rusage, children_rusage; /* of ended threads; of waited-for children */
 
 	/* S */
 	struct lock siglock;
@@ -79,14 +80,20 @@ struct thread_group {
 	bool unkillable; /* like a pid namespace's init: what it has no handler for does not reach
 	                    it */
 	u32 nlive;       /* threads that have not begun to exit */
-	int cld_pending; /* CLD_STOPPED or CLD_CONTINUED that SIGCONT owes the parent, or 0 */
+	u32 exec_id, parent_exec_id; /* a parent that has exec'd gets SIGCHLD, whatever was asked */
+	int cld_pending;    /* CLD_STOPPED or CLD_CONTINUED that SIGCONT owes the parent, or 0 */
 	bool group_exiting; /* exit_group or a fatal signal: group_exit_status holds */
 	int group_exit_status;
 	struct task *exec_task;        /* the thread that is in execve, others are dying */
 	u32 stop_count;                /* threads still to stop */
 	int stop_signal;               /* != 0: stopped or stopping by it */
 	bool stop_reported, continued; /* for WUNTRACED, WCONTINUED */
-	struct waitq signal_waitq;     /* signalfd, sigtimedwait: EPOLLIN on any new signal */
+	struct cpu_time shown_cpu;     /* as last told: it never goes back */
+	u64 space_base;                /* CPU time of the space that is not the group's, ns */
+	u64 earlier_spaces;            /* the group's CPU time in spaces it has left, ns */
+	bool shares_space; /* with another group, since clone(CLONE_VM): the space's clock tells
+	                      nothing */
+	struct waitq signal_waitq; /* signalfd, sigtimedwait: EPOLLIN on any new signal */
 
 	struct waitq child_waitq; /* woken when a child changes state */
 	struct waitq exit_waitq;  /* pidfd: EPOLLIN when ZOMBIE */
@@ -98,8 +105,8 @@ struct thread_group {
 	_Atomic s32 oom_score_adj;
 	_Atomic u32 personality;
 	_Atomic bool dumpable;
-	bool is_session_leader_tty_lost;
-	void *ipc; /* SysV undo lists: sentry/ipc */
+	bool from_outside; /* has no parent in the sandbox: whoever started it reaps it */
+	void *ipc;         /* SysV undo lists: sentry/ipc */
 };
 
 /* What a call interrupted by a signal needs to go on (restart_syscall). */
@@ -108,6 +115,9 @@ struct restart_block {
 	u64 arg[4];
 	u64 deadline;
 };
+
+enum task_gate { TASK_NEW, TASK_GO, TASK_STILLBORN };
+enum { TASK_WORK_LIMITS = 1, TASK_WORK_SECCOMP = 2 };
 
 struct task {
 	struct ref ref;
@@ -135,17 +145,25 @@ struct task {
 	bool restore_mask;
 	struct sigqueue_list pending;
 	bool stopped;
-	bool killed; /* SIGKILL or group exit is pending */
+	struct rusage used, used_before; /* sentry/cpu_time.c; before: of earlier host threads */
+	struct seccomp_filter *seccomp_next; /* set by another thread, to be taken over; held */
+	bool no_new_privs_next;
+	bool stop_dequeued;  /* has taken a stop signal that SIGCONT may still undo */
+	_Atomic bool killed; /* SIGKILL or group exit is pending */
 
-	/* A */
-	_Atomic int gate;  /* enum task_gate: may the fiber begin? */
-	_Atomic u32 works; /* TASK_WORK_*: what the fiber is to do before it runs guest code */
+	enum task_gate gate; /* S: may the fiber begin? */
+	_Atomic u32 works;   /* TASK_WORK_*: what the fiber is to do before it runs guest code */
+
+	/* T */
+	int pdeath_signal;
 
 	/* O */
 	struct {
 		u64 trapno, error_code, cr2;
 	} trap;                 /* of the last fault, for signal frames */
 	struct task_boot *boot; /* how the first program is loaded; NULL for forked tasks */
+	bool fresh;             /* has not run guest code yet */
+	bool host_gone;         /* its host thread died: guest memory is out of reach */
 	bool futex_queued;      /* the call under way ends in a HOSTOP_FUTEX with a deadline */
 	u32 charged_uid;        /* whose RLIMIT_NPROC counts it */
 	stack_t altstack;
@@ -153,7 +171,6 @@ struct task {
 	struct uptr clear_child_tid, robust_list;
 	u64 robust_list_len;
 	struct vfork_wait *vfork; /* the parent waits until this task execs or exits */
-	int pdeath_signal;
 	bool no_new_privs, keep_caps;
 	u64 syscall_nr; /* of the call under way, or ~0 */
 	u64 timer_slack;
@@ -163,16 +180,11 @@ struct task {
 	struct tracer_link *tracer;
 	int sched_policy, sched_priority, nice;
 	u64 cpus_allowed;
-	struct rusage rusage;
 	u64 start_time;
-	_Atomic u64 minor_faults;
 	bool mm_queued;  /* host memory operations queued since the last run: mm_ops_done */
 	u64 fault_addr;  /* of the last fault that was tried again: sentry/mm_fault.c */
 	u32 fault_tries; /* how often in a row */
 };
-
-enum task_gate { TASK_NEW, TASK_GO, TASK_STILLBORN };
-enum { TASK_WORK_LIMITS = 1, TASK_WORK_IDENTITY = 2 };
 
 /* The running fiber's task. */
 static inline struct task *task_self(void)
@@ -205,7 +217,7 @@ s64 task_clone(struct task *t, const struct clone_args_k *args);
  * A process without a parent: the first one, which becomes kernel.init, or one that comes from
  * outside (moat exec). boot runs on its own fiber once task_start is called, in a fresh address
  * space: it is to exec_run the program and returns 0 or the -errno that ended it. fs, files and
- * cred are taken over on success. *out is borrowed: good until task_start.
+ * cred are taken over on success. *out +1.
  */
 struct task_boot {
 	int (*fn)(struct task *t, struct task_boot *boot);

@@ -1,0 +1,46 @@
+/*
+ * Resources used by tasks: CPU time and the counters of getrusage(2).
+ *
+ * CPU time is that of the host threads on which the guest runs, so it is the
+ * host kernel's account, split into user and system time as the host sees it. What
+ * the sentry does for a guest is moat's, not the guest's.
+ *
+ * How much a thread has used is exact when the thread itself asks and when it
+ * ends; others see what was known last. The total of a process is exact always.
+ */
+#pragma once
+#include "base/types.h"
+#include <sys/resource.h>
+
+struct task;
+struct thread_group;
+
+struct cpu_time {
+	u64 user, system; /* ns */
+};
+static inline u64 cpu_time_total(struct cpu_time c)
+{
+	return c.user + c.system;
+}
+
+/* Neither goes backwards. The first asks t's host thread if t is the caller. */
+struct cpu_time task_cpu_time(struct task *t);
+/* All threads, dead ones included. */
+struct cpu_time group_cpu_time(struct thread_group *g);
+
+/* RUSAGE_THREAD of the calling task. */
+void task_rusage(struct task *t, struct rusage *out);
+/* RUSAGE_SELF; what other threads did since they last asked is in the times only. */
+void group_rusage(struct thread_group *g, struct rusage *out);
+/* to += from; of ru_maxrss the larger. */
+void rusage_add(struct rusage *to, const struct rusage *from);
+
+/*
+ * The calling task is about to lose its host thread (exit, exec of a shared space): what that has
+ * used stays with the task.
+ */
+void task_usage_save(struct task *t);
+/* A task has got a space that was there before (clone, exec). siglock held, or not visible yet. */
+void task_usage_begin(struct task *t);
+/* The task leaves the tree: what it used becomes its group's. tasks_lock held. */
+void task_usage_to_group_locked(struct task *t);
