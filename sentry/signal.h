@@ -18,10 +18,13 @@ struct event;
 #define SIGMASK(sig)    (1ULL << ((sig)-1))
 #define SIG_KERNEL_ONLY (SIGMASK(SIGKILL) | SIGMASK(SIGSTOP)) /* cannot be blocked or caught */
 
+struct posix_timer;
 struct sigqueue_entry {
 	TAILQ_ENTRY(sigqueue_entry) link;
 	siginfo_t info;
-	void *timer; /* POSIX timer that owns the entry, or NULL */
+	struct posix_timer *timer; /* that the entry is part of, or NULL */
+	u32 uid;                   /* whose RLIMIT_SIGPENDING counts it */
+	bool queued;
 };
 struct sigqueue_list {
 	u64 set; /* signals pending in this list */
@@ -76,12 +79,20 @@ void signal_set_temporary_mask(struct task *t, u64 mask);
 void signal_restore_mask(struct task *t);
 /* Takes one pending signal of set (sigtimedwait, signalfd): signo, or 0 when none. */
 int signal_dequeue(struct task *t, u64 set, siginfo_t *info);
+/* Does sp lie on the alternate stack of t? */
+bool signal_on_altstack(const struct task *t, u64 sp);
 u64 signal_pending_set(struct task *t);
-/* A child's end or stop: SIGCHLD as the parent's action asks. tasks_lock held. */
-void signal_notify_parent_locked(struct thread_group *child, int code, int status);
+/*
+ * A child's end: its exit signal to the parent, whose waiters are woken. True
+ * if the parent will not wait for it (SIGCHLD ignored, SA_NOCLDWAIT) and it is to be
+ * released at once. tasks_lock held.
+ */
+must_check bool signal_notify_exit_locked(struct thread_group *child);
+/* A child's stop or continuation (CLD_STOPPED, CLD_CONTINUED). tasks_lock held. */
+void signal_notify_stop_locked(struct thread_group *child, int code, int status);
 void signal_flush_exec(struct task *t); /* dispositions over execve */
 void sigqueue_init(struct sigqueue_list *l);
-void sigqueue_flush(struct sigqueue_list *l);
+void sigqueue_flush(struct sigqueue_list *l); /* siglock held, or nobody else knows l */
 
 /* An event's fault becomes the guest's signal. */
 void signal_from_fault(struct task *t, const struct event *ev);

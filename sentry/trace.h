@@ -11,7 +11,8 @@ struct trace;
 
 /*
  * fd: where lines go (borrowed, open for the sandbox's life). filter: NULL for all, or a
- * comma-separated list of call names, "!name" to leave one out, "%file", "%process", "%memory", "%network",
+ * comma-separated list of call names, "!name" to leave one out, "%file", "%process", "%memory",
+ * "%network",
  * "%signal", "%desc" for families. -EINVAL and *bad (points into filter) for an unknown name.
  */
 must_check int trace_create(int fd, const char *filter, struct trace **out, const char **bad);
