@@ -83,7 +83,7 @@ void file_put(struct file *f)
 	if (atomic_load_explicit(&f->epoll, memory_order_acquire))
 		epoll_file_gone(f);
 	if (f->ops != &no_ops) {
-		if (f->path.dentry && atomic_load(&f->inode->marks))
+		if (f->path.dentry)
 			notify_event(f->inode, f->path.dentry,
 			             file_writable(f) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 		file_locks_release_file(f);

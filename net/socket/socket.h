@@ -90,7 +90,7 @@ struct socket {
 	_Atomic s32 rcvlowat, priority, linger_s;
 	_Atomic u32 mark;
 	_Atomic u64 rcvtimeo, sndtimeo; /* ns; NO_DEADLINE: for ever */
-	u64 ino;                        /* of the file, for /proc/net; 0 before there is one */
+	_Atomic u64 ino;                /* of the file, for /proc/net; 0 before there is one */
 	struct waitq waitq;             /* readiness of this socket */
 	struct waitq room;              /* other sockets that wait for room in this one */
 };
