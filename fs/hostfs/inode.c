@@ -1,0 +1,324 @@
+/*
+ * Identity and attributes: one inode object per host object, so that hard
+ * links share it. The table holds no references; an inode takes itself out when
+ * its last one goes.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include "base/host.h"
+#include "fs/hostfs/hostfs_internal.h"
+
+#define TABLE_START 256u
+
+static const struct inode_ops hostfs_dir_ops, hostfs_file_ops, hostfs_link_ops, hostfs_special_ops;
+static const struct inode_ops hostfs_dir_ops_fixed, hostfs_file_ops_fixed, hostfs_special_ops_fixed;
+
+static u64 stx_dev(const struct statx *stx)
+{
+	return makedev(stx->stx_dev_major, stx->stx_dev_minor);
+}
+
+/*
+ * The tree has one st_dev for the guest. Should it span several on the host, the
+ * others' numbers get a mark in their upper 16 bits, which no common file system uses.
+ */
+u64 hostfs_guest_ino(const struct hostfs *hs, u64 dev, u64 ino)
+{
+	u64 mark;
+
+	if (dev == hs->root_dev)
+		return ino;
+	mark = (dev ^ hs->root_dev) * 0x9e3779b97f4a7c15ULL;
+	return ino ^ ((mark & ~(~0ULL >> 15)) | 1ULL << 48);
+}
+
+bool hostfs_same(const struct hostfs_inode *h, const struct statx *stx)
+{
+	/* The birth time tells a file from a later one that was given the same number. */
+	return h->ino == stx->stx_ino && h->dev == stx_dev(stx) &&
+	       (inode_mode(&h->inode) & S_IFMT) == (stx->stx_mode & S_IFMT) &&
+	       h->btime.tv_sec == stx->stx_btime.tv_sec &&
+	       h->btime.tv_nsec == stx->stx_btime.tv_nsec;
+}
+
+static struct timespec stx_time(const struct statx_timestamp *t)
+{
+	return (struct timespec){.tv_sec = t->tv_sec, .tv_nsec = t->tv_nsec};
+}
+
+/*
+ * What we asked for may have been slower than a change and its own answer, whose times are
+ * later. Only by a little: a host's clock may be set back.
+ */
+static bool overtaken(const struct timespec *known, const struct timespec *asked)
+{
+	s64 ns = (known->tv_sec - asked->tv_sec) * 1000000000LL + known->tv_nsec - asked->tv_nsec;
+
+	return ns > 0 && ns < 1000000000LL;
+}
+
+void hostfs_store_attr(struct hostfs_inode *h, const struct statx *stx)
+{
+	const struct hostfs_options *opt = &hostfs_of(&h->inode)->opt;
+	struct attr a = {
+	    .mode = stx->stx_mode,
+	    .nlink = stx->stx_nlink,
+	    .uid = opt->squash ? opt->uid : stx->stx_uid,
+	    .gid = opt->squash ? opt->gid : stx->stx_gid,
+	    .rdev = makedev(stx->stx_rdev_major, stx->stx_rdev_minor),
+	    .size = stx->stx_size,
+	    .blocks = stx->stx_blocks,
+	    .blksize = stx->stx_blksize,
+	    .atime = stx_time(&stx->stx_atime),
+	    .mtime = stx_time(&stx->stx_mtime),
+	    .ctime = stx_time(&stx->stx_ctime),
+	    .btime = stx_time(&stx->stx_btime),
+	};
+
+	lock_guard(&h->inode.attr_lock);
+	if (overtaken(&h->seen, &a.ctime))
+		return;
+	h->seen = a.ctime;
+	/* inode_mode() reads without the lock. */
+	__atomic_store_n(&h->inode.attr.mode, a.mode, __ATOMIC_RELAXED);
+	h->inode.attr = a;
+}
+
+/* --- the table ------------------------------------------------------------------ */
+
+int hostfs_table_init(struct hostfs *hs)
+{
+	hs->table = malloc(TABLE_START * sizeof(*hs->table));
+	if (!hs->table)
+		return -ENOMEM;
+	hs->buckets = TABLE_START;
+	for (u32 b = 0; b < TABLE_START; b++)
+		TAILQ_INIT(&hs->table[b]);
+	return 0;
+}
+
+static struct hostfs_bucket *bucket_of(const struct hostfs *hs, u64 dev, u64 ino)
+{
+	u64 h = (ino ^ dev << 40) * 0x9e3779b97f4a7c15ULL;
+
+	return &hs->table[h >> 32 & (hs->buckets - 1)];
+}
+
+/* Out of memory: the table stays as it is, only slower. */
+static void table_grow_locked(struct hostfs *hs)
+{
+	struct hostfs_bucket *old = hs->table;
+	u32 n = hs->buckets;
+	struct hostfs_inode *h;
+
+	hs->table = malloc(2UL * n * sizeof(*hs->table));
+	if (!hs->table) {
+		hs->table = old;
+		return;
+	}
+	hs->buckets = 2 * n;
+	for (u32 b = 0; b < hs->buckets; b++)
+		TAILQ_INIT(&hs->table[b]);
+	for (u32 b = 0; b < n; b++)
+		while ((h = TAILQ_FIRST(&old[b]))) {
+			TAILQ_REMOVE(&old[b], h, hash_link);
+			TAILQ_INSERT_TAIL(bucket_of(hs, h->dev, h->ino), h, hash_link);
+		}
+	free(old);
+}
+
+static struct hostfs_inode *table_find_locked(struct hostfs *hs, const struct statx *stx)
+{
+	struct hostfs_inode *h;
+
+	TAILQ_FOREACH (h, bucket_of(hs, stx_dev(stx), stx->stx_ino), hash_link)
+		if (hostfs_same(h, stx) && ref_get_unless_zero(&h->inode.ref))
+			return h;
+	return NULL;
+}
+
+static const struct inode_ops *ops_for(const struct hostfs *hs, u32 mode)
+{
+	bool fixed = hostfs_always(hs) && hs->opt.readonly;
+
+	if (S_ISDIR(mode))
+		return fixed ? &hostfs_dir_ops_fixed : &hostfs_dir_ops;
+	if (S_ISREG(mode))
+		return fixed ? &hostfs_file_ops_fixed : &hostfs_file_ops;
+	if (S_ISLNK(mode))
+		return &hostfs_link_ops;
+	return fixed ? &hostfs_special_ops_fixed : &hostfs_special_ops;
+}
+
+static struct hostfs_inode *inode_create(struct hostfs *hs, const struct statx *stx)
+{
+	struct hostfs_inode *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return NULL;
+	h->dev = stx_dev(stx);
+	h->ino = stx->stx_ino;
+	h->btime = stx->stx_btime;
+	fd_slot_init(&h->rd);
+	fd_slot_init(&h->wr);
+	inode_init(&h->inode, &hs->sb, ops_for(hs, stx->stx_mode),
+	           hostfs_guest_ino(hs, h->dev, h->ino), stx->stx_mode);
+	hostfs_store_attr(h, stx);
+	return h;
+}
+
+int hostfs_obtain(struct hostfs *hs, const struct statx *stx, struct hostfs_inode *parent,
+                  const char *name, struct hostfs_inode **out)
+{
+	struct hostfs_inode *found, *fresh = NULL;
+	int err = 0;
+
+	lock_acquire(&hs->lock);
+	found = table_find_locked(hs, stx);
+	lock_release(&hs->lock);
+	if (!found) {
+		fresh = inode_create(hs, stx);
+		if (!fresh)
+			return -ENOMEM;
+		lock_acquire(&hs->lock);
+		found = table_find_locked(hs, stx);
+		if (!found) {
+			TAILQ_INSERT_TAIL(bucket_of(hs, fresh->dev, fresh->ino), fresh, hash_link);
+			if (++hs->inodes > 2 * hs->buckets)
+				table_grow_locked(hs);
+			found = fresh;
+			fresh = NULL;
+		}
+		lock_release(&hs->lock);
+		if (fresh)
+			inode_put(&fresh->inode);
+	} else if (!hostfs_always(hs)) {
+		hostfs_store_attr(found, stx);
+	}
+	if (parent)
+		err = hostfs_place_add(found, parent, name);
+	if (err)
+		inode_put(&found->inode);
+	else
+		*out = found;
+	return err;
+}
+
+/*
+ * An inode's places hold its parents, so that the end of one may be the end of its whole
+ * path. The dead are queued and buried by whoever is at it already: no recursion on a
+ * fiber's small stack.
+ */
+void hostfs_inode_free(struct inode *i)
+{
+	struct hostfs *hs = hostfs_of(i);
+	struct hostfs_inode *h = to_hostfs(i);
+	bool hashed = false;
+	struct hostfs_inode *it;
+
+	lock_acquire(&hs->lock);
+	TAILQ_FOREACH (it, bucket_of(hs, h->dev, h->ino), hash_link)
+		hashed |= it == h;
+	if (hashed) {
+		TAILQ_REMOVE(bucket_of(hs, h->dev, h->ino), h, hash_link);
+		hs->inodes--;
+	}
+	h->next_dying = hs->dying;
+	hs->dying = h;
+	if (hs->burying) {
+		lock_release(&hs->lock);
+		return;
+	}
+	hs->burying = true;
+	while ((h = hs->dying)) {
+		hs->dying = h->next_dying;
+		lock_release(&hs->lock);
+		fd_slot_destroy(&h->rd);
+		fd_slot_destroy(&h->wr);
+		hostfs_places_free(h);
+		free(atomic_load_explicit(&h->target, memory_order_relaxed));
+		free(h);
+		lock_acquire(&hs->lock);
+	}
+	hs->burying = false;
+	lock_release(&hs->lock);
+}
+
+/* --- attributes ------------------------------------------------------------------ */
+
+int hostfs_getattr(struct inode *i)
+{
+	struct hostfs_inode *h = to_hostfs(i);
+	struct hostfs_ref r;
+	struct statx stx;
+	int err;
+
+	if (hostfs_always(hostfs_of(i)) && !hostfs_has(h, HOSTFS_STALE | HOSTFS_VOLATILE))
+		return 0;
+	/* Before asking: a change that comes meanwhile marks it again. */
+	atomic_fetch_and_explicit(&h->state, ~(u32)HOSTFS_STALE, memory_order_acq_rel);
+	err = hostfs_ref_get(h, &r);
+	/* Nameless and closed: what we know of it is all that can be known. */
+	if (err == -ENOENT && hostfs_has(h, HOSTFS_GONE))
+		return 0;
+	if (err)
+		return err;
+	err = host_statx(r.fd, r.name, HOSTFS_STATX_MASK, &stx);
+	hostfs_ref_put(&r);
+	if (err == -ENOENT || (!err && !hostfs_same(h, &stx)))
+		return -ESTALE;
+	if (!err)
+		hostfs_store_attr(h, &stx);
+	return err;
+}
+
+bool hostfs_revalidate(struct inode *dir, const char *name, struct inode *i)
+{
+	struct hostfs_inode *d = to_hostfs(dir);
+	struct statx stx;
+	int dfd, err;
+
+	if (hostfs_always(hostfs_of(dir)))
+		return true;
+	dfd = hostfs_dir_fd(d, false);
+	if (dfd < 0)
+		return false;
+	err = host_statx(dfd, name, HOSTFS_STATX_MASK, &stx);
+	hostfs_dir_put(d);
+	if (!i)
+		return err == -ENOENT;
+	if (err || !hostfs_same(to_hostfs(i), &stx))
+		return false;
+	hostfs_store_attr(to_hostfs(i), &stx);
+	return true;
+}
+
+/* --- the tables of operations ------------------------------------------------------ */
+
+/* Shared by all types. */
+#define HOSTFS_COMMON                                                                              \
+	.getattr = hostfs_getattr, .setattr = hostfs_setattr, .getxattr = hostfs_getxattr,         \
+	.setxattr = hostfs_setxattr, .listxattr = hostfs_listxattr,                                \
+	.removexattr = hostfs_removexattr
+
+/* In a read-only tree that never changes: no op that could only say 'as before'. */
+#define HOSTFS_FIXED .getxattr = hostfs_getxattr, .listxattr = hostfs_listxattr
+
+static const struct inode_ops hostfs_dir_ops = {
+    HOSTFS_COMMON,           .lookup = hostfs_lookup,
+    .create = hostfs_create, .link = hostfs_link,
+    .unlink = hostfs_unlink, .rmdir = hostfs_rmdir,
+    .rename = hostfs_rename, .tmpfile = hostfs_tmpfile,
+    .open = hostfs_open_dir, .revalidate = hostfs_revalidate,
+};
+
+static const struct inode_ops hostfs_file_ops = {HOSTFS_COMMON, .open = hostfs_open};
+static const struct inode_ops hostfs_link_ops = {HOSTFS_COMMON, .readlink = hostfs_readlink};
+static const struct inode_ops hostfs_special_ops = {HOSTFS_COMMON, .open = hostfs_open};
+
+static const struct inode_ops hostfs_dir_ops_fixed = {HOSTFS_FIXED, .lookup = hostfs_lookup,
+                                                      .open = hostfs_open_dir};
+static const struct inode_ops hostfs_file_ops_fixed = {HOSTFS_FIXED, .open = hostfs_open};
+static const struct inode_ops hostfs_special_ops_fixed = {.open = hostfs_open};
