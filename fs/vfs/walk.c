@@ -112,6 +112,8 @@ static int lookup_locked(struct dentry *dir, const char *name, size_t len, struc
 			return 0;
 		}
 		dentry_unhash(stale);
+		/* What is cached below would keep it, and itself, for ever. */
+		dentry_prune(stale);
 	}
 	*out = dentry_add(dir, name, len, found);
 	inode_put(found);
