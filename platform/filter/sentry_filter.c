@@ -59,6 +59,10 @@ struct sentry_rule {
 	{                                                                                          \
 		(n), SCMP_CMP_MASKED_EQ, (mask), (val)                                             \
 	}
+#define NO_ARG                                                                                     \
+	{                                                                                          \
+		0, _SCMP_CMP_MIN, 0, 0                                                             \
+	}
 #define NO_ARGS                                                                                    \
 	0,                                                                                         \
 	{                                                                                          \
@@ -191,11 +195,16 @@ static const struct sentry_rule rules[] = {
 /* Calls that libc makes and can do without: it gets an error, and goes another way. */
 static const struct {
 	int nr, error;
+	unsigned args;
+	struct scmp_arg_cmp arg;
 } refused[] = {
-    {SYS_brk, ENOMEM},    /* malloc then maps */
-    {SYS_mremap, ENOMEM}, /* realloc then copies */
-    {SYS_clone3, ENOSYS}, /* no thread is started late; a forgotten one fails cleanly */
-    {SYS_clone, EAGAIN},  {SYS_newfstatat, ENOSYS}, /* stdio asks for its buffer size */
+    {SYS_brk, ENOMEM, 0, NO_ARG},        /* malloc then maps */
+    {SYS_mremap, ENOMEM, 0, NO_ARG},     /* realloc then copies */
+    {SYS_clone3, ENOSYS, 0, NO_ARG},     /* no thread is started late ... */
+    {SYS_clone, EAGAIN, 0, NO_ARG},      /* ... and a forgotten one fails cleanly */
+    {SYS_newfstatat, ENOSYS, 0, NO_ARG}, /* stdio asks for its buffer size */
+    /* free wants to know from /proc whether memory is overcommitted, and keeps it if it cannot. */
+    {SYS_openat, EACCES, 1, ARG_EQ(2, O_RDONLY | O_CLOEXEC)},
 };
 
 static unsigned granted(const struct sentry_filter_config *c)
@@ -228,8 +237,8 @@ static int build(scmp_filter_ctx ctx, unsigned grants)
 			err = 0;
 	}
 	for (size_t i = 0; i < array_size(refused) && !err; i++)
-		err =
-		    seccomp_rule_add(ctx, SCMP_ACT_ERRNO((u16)refused[i].error), refused[i].nr, 0);
+		err = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO((u16)refused[i].error),
+		                             refused[i].nr, refused[i].args, &refused[i].arg);
 	return err;
 }
 

@@ -103,10 +103,15 @@ static bool serve_locked(const struct seccomp_notif *req)
 	return true;
 }
 
-static void serve(struct reactor_watch unused_arg *w, u32 unused_arg events)
+static void serve(struct reactor_watch *w, u32 events)
 {
 	struct seccomp_notif req;
 	bool known;
+	/* All stubs are gone, the zygote too: the end, or platform_config.fatal has been called. */
+	if (events & EPOLLHUP) {
+		reactor_remove(w);
+		return;
+	}
 	memset(&req, 0, sizeof(req));
 	if (ioctl(systrap.listener, SECCOMP_IOCTL_NOTIF_RECV, &req) != 0)
 		return; /* the child died in between */

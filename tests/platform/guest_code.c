@@ -3,6 +3,7 @@
  * tests' little sentry, so they make raw calls and use no libc and no constants
  * outside their own section.
  */
+#include "platform/stub/layout.h"
 #include "tests/platform/guest.h"
 #include <asm/unistd.h>
 #include <stddef.h>
@@ -172,7 +173,7 @@ guest_code static void forking_thread(u64 arg)
 }
 
 /* Several threads of one space fork at the same time. */
-guest_code void guest_hostile(u64 n)
+guest_code void guest_fork_threads(u64 n)
 {
 	_Atomic u32 *done = (_Atomic u32 *)(GUEST_DATA + 64);
 	for (u64 i = 1; i <= n; i++)
@@ -209,11 +210,52 @@ guest_code void guest_interrupts(u64 arg)
 	}
 }
 
-guest_code void guest_loop(u64 arg)
+guest_code static void scribbling_thread(u64 arg)
 {
-	(void)arg;
-	for (;;)
-		call0(__NR_getppid);
+	volatile u64 *contexts = (u64 *)STUB_CONTEXTS;
+	u64 x = arg + 1;
+	for (u64 i = 0; i < 3000000; i++) {
+		x = x * 6364136223846793005 + 1442695040888963407;
+		contexts[(x >> 33) % 512] = arg & 1 ? x : x >> 60;
+	}
+	finish();
+}
+
+/*
+ * Everything that a guest should not do to its stub: scribble on the contexts, flip
+ * states, jump into its text with registers of its choice, exit by itself, fork by itself.
+ */
+guest_code void guest_scribble(u64 mode)
+{
+	volatile u32 *state = (u32 *)STUB_CONTEXTS;
+	switch (mode) {
+	case 0:
+	case 1:
+		for (u64 i = 0; i < 3; i++)
+			thread(scribbling_thread, mode, GUEST_DATA + 0x8000 + i * 0x1000);
+		for (int i = 0; i < 5000; i++)
+			call0(__NR_getppid);
+		break;
+	case 2: /* requests that are none */
+		for (int i = 0; i < 1000000; i++)
+			*state = (u32)i & 3;
+		break;
+	case 3: /* the stub's rt_sigreturn, with no frame to return to */
+		__asm__ volatile("mov $0x7ff000000167, %%rax\n jmp *%%rax" ::: "rax");
+		break;
+	case 4: /* every place of the stub as an entry, by as many threads */
+		for (u64 i = 0; i < 150; i++)
+			thread((guest_fn *)(STUB_TEXT + i * 37), i,
+			       GUEST_DATA + 0x8000 + i * 0x1000);
+		break;
+	case 5: /* stack pointers in other threads' stacks */
+		for (u64 i = 0; i < 100; i++)
+			thread(scribbling_thread, i, STUB_STACKS + 0x9000 + i * 0x11000);
+		break;
+	default: /* the shared page must not become writable */
+		*(volatile u32 *)STUB_SHARED = 1;
+	}
+	finish();
 }
 
 /* Signal handlers. */

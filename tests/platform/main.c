@@ -4,8 +4,10 @@
  */
 #include "base/types.h"
 #include "tests/platform/mini_sentry.h"
+#include <elf.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -90,7 +92,7 @@ static void test_threads(void)
 static void test_fork_threads(void)
 {
 	u64 sum = 0;
-	expect(mini_run(guest_hostile, 20));
+	expect(mini_run(guest_fork_threads, 20));
 	for (unsigned i = 0; i < mini.reports; i++)
 		sum += mini.report[i];
 	expect(mini.reports == 21 && sum == 1210);
@@ -199,6 +201,72 @@ static void test_interrupts(void)
 	}
 }
 
+static void test_identity(void)
+{
+	/* Answered by the stub: the sentry of the tests would say 78 and knows no others. */
+	expect(mini_run(guest_identity, 0));
+	expect(mini.reports == 3 && mini.report[0] == 77 && mini.report[1] > 1000 &&
+	       mini.report[2] == 55);
+	mini.no_identity = true;
+	expect(mini_run(guest_identity, 0));
+	reports(78, (u64)-38, (u64)-38);
+	mini.no_identity = false;
+}
+
+/* Where the host's vDSO has a function, relative to its start. */
+static u64 vdso_offset(const char *name)
+{
+	const u8 *base = (const u8 *)getauxval(AT_SYSINFO_EHDR);
+	const Elf64_Ehdr *e = (const Elf64_Ehdr *)base;
+	const Elf64_Shdr *sh = (const Elf64_Shdr *)(base + e->e_shoff);
+	for (unsigned i = 0; base && i < e->e_shnum; i++) {
+		if (sh[i].sh_type != SHT_DYNSYM)
+			continue;
+		const Elf64_Sym *sym = (const Elf64_Sym *)(base + sh[i].sh_offset);
+		const char *str = (const char *)(base + sh[sh[i].sh_link].sh_offset);
+		for (unsigned j = 0; j < sh[i].sh_size / sizeof(*sym); j++)
+			if (strcmp(str + sym[j].st_name, name) == 0)
+				return sym[j].st_value;
+	}
+	return 0;
+}
+
+static void test_vdso(void)
+{
+	u64 offset = vdso_offset("__vdso_clock_gettime");
+	expect(offset != 0);
+	expect(mini_run(guest_vdso, platform_auxval(AT_SYSINFO_EHDR) + offset));
+	reports(0, 1);
+}
+
+static bool reported(u64 value)
+{
+	for (unsigned i = 0; i < mini.reports; i++)
+		if (mini.report[i] == value)
+			return true;
+	return false;
+}
+
+/* Nothing that a guest does to its stub may hurt anybody but itself. */
+static void test_hostile(void)
+{
+	for (u64 mode = 0; mode < 7; mode++) {
+		mini_forget();
+		mini_spawn(guest_scribble, mode);
+		while (mini.tasks && !mini.first)
+			nap(100);
+		mini_spawn(guest_calls, 2000);
+		for (int i = 0; i < 5000 && !reported(4711); i++)
+			nap(1000);
+		expect(reported(4711));
+		/* Whoever hangs himself is killed, like any guest. */
+		nap(20000);
+		if (mini.first)
+			platform_space_kill(platform_thread_space(mini.first));
+		expect(mini_wait());
+	}
+}
+
 static void test_many(void)
 {
 	mini_forget();
@@ -239,6 +307,9 @@ static const struct test {
     {"strings", test_strings},
     {"kill", test_kill},
     {"interrupts", test_interrupts},
+    {"identity", test_identity},
+    {"vdso", test_vdso},
+    {"hostile", test_hostile},
     {"many", test_many},
     {"bench", bench},
 };

@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 struct mini mini;
+#define FAULTS_MAX 20
+
 static struct marshal_desc marshal[MARSHAL_NR];
 
 struct task {
@@ -27,9 +29,19 @@ struct task {
 	u64 area; /* next address for mmap */
 	guest_fn *fn;
 	u64 arg;
+	unsigned faults;
 };
 
 static void task_main(void *arg);
+
+static void report(u64 value)
+{
+	unsigned i = mini.reports++;
+	if (i < REPORTS_MAX)
+		mini.report[i] = value;
+	else
+		mini.reports--;
+}
 
 static void task_start(struct task *t, fiber_fn *fn)
 {
@@ -80,6 +92,8 @@ static void adopt(struct task *t, struct platform_thread *thread)
 	t->thread = thread;
 	t->caller.uspace = platform_thread_uspace(thread);
 	platform_thread_set_identity(thread, mini.no_identity ? NULL : &id);
+	struct platform_thread *none = NULL;
+	atomic_compare_exchange_strong(&mini.first, &none, thread);
 	atomic_store(&mini.target, thread);
 }
 
@@ -202,7 +216,7 @@ static void do_sigreturn(struct task *t)
 	int err = platform_frame_pop(t->thread, &mask, &altstack);
 	if (err || (mask != 0x5555 && mask != 0)) {
 		mini.faults++;
-		mini.report[mini.reports++] = 11;
+		report(11);
 		platform_thread_regs(t->thread)->rip = guest_address(guest_exit);
 		platform_thread_regs(t->thread)->rsp = GUEST_STACK + AREA_SIZE - 8;
 		platform_thread_regs_changed(t->thread);
@@ -242,7 +256,7 @@ static bool syscall_run(struct task *t)
 		r->rax = 78;
 		break;
 	case CALL_REPORT:
-		mini.report[mini.reports++ % REPORTS_MAX] = r->rdi;
+		report(r->rdi);
 		break;
 	case CALL_HANDLER:
 		t->handler[r->rdi % 65] = r->rsi;
@@ -312,7 +326,7 @@ static void fault_run(struct task *t, const struct event *e)
 {
 	struct user_regs_struct *r = platform_thread_regs(t->thread);
 	mini.faults++;
-	mini.report[mini.reports++ % REPORTS_MAX] = (u64)e->fault.signo;
+	report((u64)e->fault.signo);
 	/* All of the guests' faulting instructions have two bytes; a breakpoint is passed already.
 	 */
 	if (e->fault.signo != SIGTRAP)
@@ -341,6 +355,9 @@ static void task_main(void *arg)
 			mini.deaths++;
 			break;
 		}
+		/* What faults for ever has lost its mind. */
+		if (e.kind == EVENT_FAULT && ++t->faults > FAULTS_MAX)
+			break;
 		if (e.kind == EVENT_FAULT)
 			fault_run(t, &e);
 		else if (e.kind == EVENT_INTERRUPT)
@@ -350,6 +367,8 @@ static void task_main(void *arg)
 	}
 	struct platform_thread *self = t->thread;
 	atomic_compare_exchange_strong(&mini.target, &self, NULL);
+	self = t->thread;
+	atomic_compare_exchange_strong(&mini.first, &self, NULL);
 	platform_thread_exit(t->thread);
 	free(t);
 	mini.tasks--;
@@ -404,6 +423,7 @@ void mini_forget(void)
 {
 	mini.reports = mini.deaths = mini.faults = mini.interrupts = 0;
 	atomic_store(&mini.target, NULL);
+	atomic_store(&mini.first, NULL);
 }
 
 bool mini_run(guest_fn *fn, u64 arg)

@@ -15,7 +15,8 @@ extern struct mini {
 	_Atomic unsigned deaths, faults, interrupts;
 	int file; /* what CALL_MAP_FILE maps */
 	/* A thread to interrupt or kill from outside; valid while tasks > 0. */
-	struct platform_thread *_Atomic target;
+	struct platform_thread *_Atomic target; /* the latest */
+	struct platform_thread *_Atomic first;  /* the first since mini_forget */
 	/* As a signal would be: set before the interrupt, cleared by the task when it looks. */
 	_Atomic bool pending;
 	bool no_identity;

@@ -99,7 +99,7 @@ static void do_open(void)
 
 static void do_open_following(void)
 {
-	syscall(SYS_openat, AT_FDCWD, "/", O_RDONLY | O_CLOEXEC);
+	syscall(SYS_openat, AT_FDCWD, "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 static void do_open_for_writing(void)
