@@ -22,6 +22,7 @@
 #include "fs/vfs/walk.h"
 #include "sentry/signal.h"
 #include "sentry/task.h"
+#include "sentry/task_internal.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -190,6 +191,7 @@ static int exec_swap_image(struct exec *x)
 	if (!m)
 		return -ENOMEM;
 	x->mm = m;
+	task_leave_words(t);
 	/* A vfork child shares its parent's space, as does a CLONE_VM relative. */
 	alone = platform_space_threads(platform_thread_space(old_thread)) == 1;
 	if (alone) {
@@ -250,8 +252,6 @@ static void exec_reset_task(struct exec *x)
 	t->keep_caps = false;
 	t->rseq = uptr_make(0);
 	t->rseq_len = 0;
-	t->clear_child_tid = uptr_make(0);
-	t->robust_list = uptr_make(0);
 	{
 		lock_guard(&kernel.tasks_lock);
 		g->did_exec = true;

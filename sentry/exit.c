@@ -81,6 +81,14 @@ static void clear_tid(struct task *t)
 	}
 }
 
+void task_leave_words(struct task *t)
+{
+	robust_list_exit(t);
+	clear_tid(t);
+	t->robust_list = uptr_make(0);
+	t->clear_child_tid = uptr_make(0);
+}
+
 static void leave_memory(struct task *t)
 {
 	struct thread_group *g = t->group;
@@ -88,10 +96,8 @@ static void leave_memory(struct task *t)
 	struct mm *mm;
 	if (!t->thread)
 		return;
-	if (!t->host_gone) {
-		robust_list_exit(t);
-		clear_tid(t);
-	}
+	if (!t->host_gone)
+		task_leave_words(t);
 	task_usage_save(t);
 	{
 		lock_guard(&g->siglock);

@@ -32,5 +32,10 @@ void vfork_wait_for(struct task *t, struct vfork_wait *v);
 /* The end of a zombie's place in the tree; tasks_lock held. The caller's reference stays. */
 void group_release_locked(struct thread_group *g);
 
+/*
+ * The task is about to leave its memory (exit, exec): what it has promised to leave there, its
+ * robust futexes and CLONE_CHILD_CLEARTID (kernel/fork.c mm_release).
+ */
+void task_leave_words(struct task *t);
 /* The robust futexes of a thread that ends (robust_list.c). */
 void robust_list_exit(struct task *t);

@@ -132,7 +132,6 @@ static bool handle_failed_op(struct task *t, int op, int err)
 		/* CLONE_CHILD_SETTID to an address that is not there: the child's own loss. */
 		return false;
 	t->futex_queued = false;
-	platform_thread_regs(t->thread)->rax = (u64)(s64)err;
 	mm_op_failed(t, op, err);
 	return true;
 }
