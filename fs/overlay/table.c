@@ -1,0 +1,476 @@
+/*
+ * Overlay inodes and what is remembered of them.
+ *
+ * A real inode leads to at most one overlay inode, so that hard links of a lower
+ * file meet in one object, and a copy is the same object as its original. The
+ * table holds no references; origins hold real inodes only, so nothing here
+ * keeps the overlay itself alive.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/census.h"
+#include "fs/overlay/overlay_internal.h"
+
+static CENSUS(origin_census, "overlay origin");
+
+static const struct inode_ops overlay_dir_ops, overlay_file_ops, overlay_link_ops,
+    overlay_special_ops;
+
+static size_t real_hash(const struct inode *real)
+{
+	return ((uintptr_t)real * 0x9e3779b97f4a7c15ULL) >> 32 & (OVERLAY_BUCKETS - 1);
+}
+
+/* By number and not by address: a listing knows no more of an entry. */
+static size_t ino_hash(u64 ino)
+{
+	return (ino * 0x9e3779b97f4a7c15ULL) >> 32 & (OVERLAY_BUCKETS - 1);
+}
+
+int overlay_tables_init(struct overlay *ov)
+{
+	ov->inodes = malloc(OVERLAY_BUCKETS * sizeof(*ov->inodes));
+	ov->by_upper = malloc(OVERLAY_BUCKETS * sizeof(*ov->by_upper));
+	ov->by_lower = malloc(OVERLAY_BUCKETS * sizeof(*ov->by_lower));
+	if (!ov->inodes || !ov->by_upper || !ov->by_lower) {
+		free(ov->inodes);
+		free(ov->by_upper);
+		free(ov->by_lower);
+		return -ENOMEM;
+	}
+	for (unsigned b = 0; b < OVERLAY_BUCKETS; b++) {
+		TAILQ_INIT(&ov->inodes[b]);
+		TAILQ_INIT(&ov->by_upper[b]);
+		TAILQ_INIT(&ov->by_lower[b]);
+	}
+	return 0;
+}
+
+static void lowers_put(struct inode **lowers, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		inode_put(lowers[i]);
+	free(lowers);
+}
+
+void overlay_stack_drop(struct overlay_stack *st)
+{
+	inode_put(st->upper);
+	lowers_put(st->lowers, st->n);
+	*st = (struct overlay_stack){0};
+}
+
+/* --- numbers and attributes ----------------------------------------------------------- */
+
+/* Layers number their inodes independently: each but the first lower one gets a mark. */
+u64 overlay_ino(const struct overlay *ov, const struct super *layer, u64 ino)
+{
+	u64 mark = ov->nlower;
+
+	for (unsigned i = 0; i < ov->nlower; i++)
+		if (ov->lower[i] == layer)
+			mark = i;
+	return ino ^ mark << 52;
+}
+
+u64 overlay_entry_ino(struct overlay *ov, const struct super *layer, u64 ino)
+{
+	const struct overlay_origin *r;
+
+	if (layer == ov->upper) {
+		lock_guard(&ov->lock);
+		TAILQ_FOREACH (r, &ov->by_upper[ino_hash(ino)], upper_link)
+			if (r->upper->ino == ino)
+				return overlay_ino(ov, r->lower->sb, r->lower->ino);
+	}
+	return overlay_ino(ov, layer, ino);
+}
+
+void overlay_sync_attr(struct overlay_inode *o)
+{
+	struct overlay *ov = overlay_of(&o->inode);
+	struct attr a;
+
+	/* Over both steps, or a slow copy could undo a later one. */
+	lock_guard(&o->sync);
+	inode_attr(overlay_real(o), &a);
+	/* As in Linux: a count of subdirectories would have to read every layer. */
+	if (S_ISDIR(a.mode) && overlay_is_merged(o) && a.nlink)
+		a.nlink = 1;
+	lock_acquire(&ov->lock);
+	if (o->origin && (!S_ISDIR(a.mode) || o->origin->nlink == 0))
+		a.nlink = o->origin->nlink;
+	lock_release(&ov->lock);
+	lock_acquire(&o->inode.attr_lock);
+	/* inode_mode() reads without the lock. */
+	__atomic_store_n(&o->inode.attr.mode, a.mode, __ATOMIC_RELAXED);
+	o->inode.attr = a;
+	lock_release(&o->inode.attr_lock);
+}
+
+/* --- the table of inodes ---------------------------------------------------------------- */
+
+static void key_insert_locked(struct overlay *ov, struct overlay_key *k, struct overlay_inode *o,
+                              const struct inode *real)
+{
+	k->owner = o;
+	k->real = real;
+	TAILQ_INSERT_TAIL(&ov->inodes[real_hash(real)], k, link);
+}
+
+static void key_remove_locked(struct overlay *ov, struct overlay_key *k)
+{
+	if (k->real)
+		TAILQ_REMOVE(&ov->inodes[real_hash(k->real)], k, link);
+	k->real = NULL;
+}
+
+static struct overlay_inode *find_locked(struct overlay *ov, const struct inode *real)
+{
+	struct overlay_key *k;
+
+	if (real)
+		TAILQ_FOREACH (k, &ov->inodes[real_hash(real)], link)
+			if (k->real == real && ref_get_unless_zero(&k->owner->inode.ref))
+				return k->owner;
+	return NULL;
+}
+
+static struct overlay_origin *origin_of_lower_locked(struct overlay *ov, const struct inode *lower)
+{
+	struct overlay_origin *r;
+
+	TAILQ_FOREACH (r, &ov->by_lower[real_hash(lower)], lower_link)
+		if (r->lower == lower)
+			return r;
+	return NULL;
+}
+
+static struct overlay_origin *origin_of_upper_locked(struct overlay *ov, const struct inode *upper)
+{
+	struct overlay_origin *r;
+
+	TAILQ_FOREACH (r, &ov->by_upper[ino_hash(upper->ino)], upper_link)
+		if (r->upper == upper)
+			return r;
+	return NULL;
+}
+
+static const struct inode_ops *ops_for(u32 mode)
+{
+	if (S_ISDIR(mode))
+		return &overlay_dir_ops;
+	if (S_ISREG(mode))
+		return &overlay_file_ops;
+	return S_ISLNK(mode) ? &overlay_link_ops : &overlay_special_ops;
+}
+
+static struct overlay_inode *inode_create(struct overlay *ov, struct overlay_stack *st)
+{
+	struct overlay_inode *o = calloc(1, sizeof(*o));
+	struct inode *first = st->n ? st->lowers[0] : st->upper;
+
+	if (!o)
+		return NULL;
+	atomic_init(&o->upper, st->upper);
+	o->lowers = st->lowers;
+	o->nlowers = st->n;
+	o->lower = st->n ? st->lowers[0] : NULL;
+	*st = (struct overlay_stack){0};
+	mutex_init(&o->copy, RANK_OVERLAY_COPY);
+	lock_init(&o->sync, RANK_OVERLAY_ATTR);
+	inode_init(&o->inode, &ov->sb, ops_for(inode_mode(first)),
+	           overlay_ino(ov, first->sb, first->ino), inode_mode(first));
+	return o;
+}
+
+/* A file's copy may have been made under another name: its origin knows. */
+static void attach_origin_locked(struct overlay *ov, struct overlay_inode *o)
+{
+	struct inode *u = overlay_upper(o);
+
+	if (!o->lower)
+		return;
+	o->origin = u ? origin_of_upper_locked(ov, u) : origin_of_lower_locked(ov, o->lower);
+	if (o->origin && !u && o->origin->upper)
+		atomic_store_explicit(&o->upper, inode_get(o->origin->upper), memory_order_release);
+}
+
+static void insert_locked(struct overlay *ov, struct overlay_inode *o)
+{
+	struct inode *u;
+
+	attach_origin_locked(ov, o);
+	u = overlay_upper(o);
+	if (u)
+		key_insert_locked(ov, &o->upper_key, o, u);
+	if (o->lower)
+		key_insert_locked(ov, &o->lower_key, o, o->lower);
+}
+
+/* A name for an inode that had lost all that were known. */
+static int give_place(struct overlay *ov, struct overlay_inode *o, struct overlay_inode *parent,
+                      const char *name)
+{
+	mutex_guard(&ov->commit);
+	return o->parent ? 0 : overlay_set_place(o, parent, name);
+}
+
+int overlay_obtain(struct overlay *ov, struct overlay_stack *st, struct overlay_inode *parent,
+                   const char *name, struct overlay_inode **out)
+{
+	const struct inode *key = st->upper ? st->upper : st->lowers[0];
+	struct overlay_inode *found, *fresh;
+	int err = 0;
+
+	lock_acquire(&ov->lock);
+	found = find_locked(ov, key);
+	lock_release(&ov->lock);
+	if (found) {
+		overlay_stack_drop(st);
+		if (parent && !__atomic_load_n(&found->parent, __ATOMIC_RELAXED))
+			err = give_place(ov, found, parent, name);
+		if (err)
+			inode_put(&found->inode);
+		else
+			*out = found;
+		return err;
+	}
+	fresh = inode_create(ov, st);
+	if (!fresh) {
+		overlay_stack_drop(st);
+		return -ENOMEM;
+	}
+	/* Nobody else sees it yet: its place needs no lock. */
+	if (parent)
+		err = overlay_set_place(fresh, parent, name);
+	if (err) {
+		inode_put(&fresh->inode);
+		return err;
+	}
+	lock_acquire(&ov->lock);
+	found = find_locked(ov, key);
+	if (!found)
+		insert_locked(ov, fresh);
+	lock_release(&ov->lock);
+	if (found)
+		inode_put(&fresh->inode);
+	else
+		overlay_sync_attr(found = fresh);
+	*out = found;
+	return 0;
+}
+
+static void origin_free(struct overlay_origin *r)
+{
+	if (!r)
+		return;
+	inode_put(r->upper);
+	inode_put(r->lower);
+	lowers_put(r->lowers, r->nlowers);
+	free(r);
+	census_add(&origin_census, -1);
+}
+
+/*
+ * A parent may be held by nothing but its children's places. The dead are queued and
+ * buried by whoever is at it already: no recursion on a fiber's small stack.
+ */
+void overlay_inode_free(struct inode *i)
+{
+	struct overlay *ov = overlay_of(i);
+	struct overlay_inode *o = to_overlay(i);
+	struct overlay_origin *over = NULL;
+
+	lock_acquire(&ov->lock);
+	key_remove_locked(ov, &o->upper_key);
+	key_remove_locked(ov, &o->lower_key);
+	if (o->origin && o->origin->nlink == 0) {
+		over = o->origin;
+		TAILQ_REMOVE(&ov->by_lower[real_hash(over->lower)], over, lower_link);
+		if (over->upper)
+			TAILQ_REMOVE(&ov->by_upper[ino_hash(over->upper->ino)], over, upper_link);
+	}
+	o->origin = over;
+	o->next_dying = ov->dying;
+	ov->dying = o;
+	if (ov->burying) {
+		lock_release(&ov->lock);
+		return;
+	}
+	ov->burying = true;
+	while ((o = ov->dying)) {
+		ov->dying = o->next_dying;
+		lock_release(&ov->lock);
+		origin_free(o->origin);
+		inode_put(overlay_upper(o));
+		lowers_put(o->lowers, o->nlowers);
+		overlay_list_put(o->list);
+		mutex_destroy(&o->copy);
+		free(o->name);
+		if (o->parent)
+			inode_put(&o->parent->inode);
+		free(o);
+		lock_acquire(&ov->lock);
+	}
+	ov->burying = false;
+	lock_release(&ov->lock);
+}
+
+/* --- origins -------------------------------------------------------------------------------- */
+
+static struct inode **lowers_get(struct inode *const *lowers, unsigned n)
+{
+	struct inode **copy = malloc(max_of(n, 1u) * sizeof(*copy));
+
+	for (unsigned i = 0; copy && i < n; i++)
+		copy[i] = inode_get(lowers[i]);
+	return copy;
+}
+
+int overlay_recall(struct overlay *ov, struct overlay_stack *st)
+{
+	struct overlay_origin *r;
+
+	lock_guard(&ov->lock);
+	r = origin_of_upper_locked(ov, st->upper);
+	if (!r)
+		return -ENOENT;
+	st->lowers = lowers_get(r->lowers, r->nlowers);
+	st->n = st->lowers ? r->nlowers : 0;
+	return st->lowers ? 0 : -ENOMEM;
+}
+
+static struct overlay_origin *origin_create(struct overlay_inode *o)
+{
+	struct overlay_origin *r = calloc(1, sizeof(*r));
+	struct attr a;
+
+	if (!r)
+		return NULL;
+	census_add(&origin_census, 1);
+	inode_attr(&o->inode, &a);
+	r->nlink = a.nlink;
+	r->lower = inode_get(o->lower);
+	r->lowers = lowers_get(o->lowers, o->nlowers);
+	r->nlowers = r->lowers ? o->nlowers : 0;
+	if (!r->lowers) {
+		origin_free(r);
+		return NULL;
+	}
+	return r;
+}
+
+struct overlay_origin *overlay_origin_get(struct overlay *ov, struct overlay_inode *o)
+{
+	struct overlay_origin *r, *surplus = NULL;
+
+	if (!o->lower)
+		return NULL;
+	lock_acquire(&ov->lock);
+	r = o->origin;
+	lock_release(&ov->lock);
+	if (r)
+		return r;
+	r = origin_create(o);
+	if (!r)
+		return NULL;
+	lock_acquire(&ov->lock);
+	if (o->origin) {
+		surplus = r;
+		r = o->origin;
+	} else {
+		/* An upper inode at this point was found merged, made on an earlier day. */
+		r->upper = overlay_upper(o);
+		if (r->upper) {
+			inode_get(r->upper);
+			TAILQ_INSERT_TAIL(&ov->by_upper[ino_hash(r->upper->ino)], r, upper_link);
+		}
+		TAILQ_INSERT_TAIL(&ov->by_lower[real_hash(r->lower)], r, lower_link);
+		o->origin = r;
+	}
+	lock_release(&ov->lock);
+	origin_free(surplus);
+	return r;
+}
+
+void overlay_set_upper(struct overlay *ov, struct overlay_inode *o, struct inode *upper)
+{
+	struct overlay_origin *r = o->origin;
+
+	lock_guard(&ov->lock);
+	r->upper = inode_get(upper);
+	TAILQ_INSERT_TAIL(&ov->by_upper[ino_hash(upper->ino)], r, upper_link);
+	key_insert_locked(ov, &o->upper_key, o, upper);
+	atomic_store_explicit(&o->upper, upper, memory_order_release);
+}
+
+void overlay_tables_destroy(struct overlay *ov)
+{
+	struct overlay_origin *r;
+
+	/* The last inode is gone, and with it whatever else could come here. */
+	for (unsigned b = 0; b < OVERLAY_BUCKETS; b++)
+		while ((r = TAILQ_FIRST(&ov->by_lower[b]))) {
+			TAILQ_REMOVE(&ov->by_lower[b], r, lower_link);
+			origin_free(r);
+		}
+	free(ov->inodes);
+	free(ov->by_upper);
+	free(ov->by_lower);
+}
+
+/* --- places ------------------------------------------------------------------------------------
+ */
+
+int overlay_set_place(struct overlay_inode *o, struct overlay_inode *parent, const char *name)
+{
+	struct overlay_inode *old = o->parent;
+	char *copy = NULL;
+
+	if (name) {
+		copy = strdup(name);
+		if (!copy)
+			return -ENOMEM;
+		inode_get(&parent->inode);
+	}
+	free(o->name);
+	o->name = copy;
+	o->parent = name ? parent : NULL;
+	if (old)
+		inode_put(&old->inode);
+	return 0;
+}
+
+void overlay_clear_place(struct overlay_inode *o, const struct overlay_inode *parent,
+                         const char *name)
+{
+	struct overlay_inode *old = o->parent;
+
+	if (old != parent || strcmp(o->name, name))
+		return;
+	free(o->name);
+	o->name = NULL;
+	o->parent = NULL;
+	inode_put(&old->inode);
+}
+
+/* --- the tables of operations
+ * ---------------------------------------------------------------------- */
+
+/* Shared by all types. */
+#define OVERLAY_COMMON                                                                             \
+	.getattr = overlay_getattr, .setattr = overlay_setattr, .getxattr = overlay_getxattr,      \
+	.setxattr = overlay_setxattr, .listxattr = overlay_listxattr,                              \
+	.removexattr = overlay_removexattr
+
+static const struct inode_ops overlay_dir_ops = {
+    OVERLAY_COMMON,           .lookup = overlay_lookup,   .create = overlay_create,
+    .link = overlay_link,     .unlink = overlay_unlink,   .rmdir = overlay_rmdir,
+    .rename = overlay_rename, .tmpfile = overlay_tmpfile, .open = overlay_open_dir,
+};
+
+static const struct inode_ops overlay_file_ops = {OVERLAY_COMMON, .open = overlay_open};
+static const struct inode_ops overlay_link_ops = {OVERLAY_COMMON, .readlink = overlay_readlink};
+static const struct inode_ops overlay_special_ops = {OVERLAY_COMMON, .open = overlay_open};
