@@ -1,0 +1,113 @@
+/*
+ * Hang-up: closing the master sends SIGHUP and SIGCONT to the session, reads end, /dev/tty,
+ * TIOCNOTTY, the end of a session leader. ioctl_tty(2), setsid(2).
+ */
+#include "compat.h"
+#include <poll.h>
+#include <pty.h>
+#include <sys/ioctl.h>
+
+static volatile sig_atomic_t hups, conts;
+
+static void on_sig(int sig)
+{
+	if (sig == SIGHUP)
+		hups++;
+	else
+		conts++;
+}
+
+int main(void)
+{
+	int m, s, fd, p[2], q[2];
+	char c, name[64];
+	pid_t pid;
+
+	RES(pipe(p));
+	RES(pipe(q));
+	RES(openpty(&m, &s, name, NULL, NULL));
+	pid = fork_child();
+	if (pid == 0) {
+		close(m);
+		close(p[0]);
+		handle(SIGHUP, on_sig, SA_RESTART);
+		handle(SIGCONT, on_sig, SA_RESTART);
+		setsid();
+		RES(open("/dev/tty", O_RDWR));
+		RES(ioctl(s, TIOCSCTTY, 0));
+		fd = (int)OKAY(open("/dev/tty", O_RDWR));
+		RES(write(fd, "via tty\n", 8));
+		if (write(p[1], "r", 1) != 1)
+			_exit(1);
+		while (!hups || !conts)
+			msleep(2);
+		printf("hups %d conts %d\n", hups, conts);
+		RES(read(s, &c, 1));
+		RES(write(s, "x", 1));
+		RES(open("/dev/tty", O_RDWR));
+		struct pollfd pf = {s, POLLIN | POLLOUT, 0};
+		RES(poll(&pf, 1, 0));
+		HEX(pf.revents & (POLLHUP | POLLERR));
+		_exit(3);
+	}
+	RES(read(p[0], &c, 1));
+	close(s);
+	close(m);
+	reap("hung up", pid);
+
+	/* The leader's end hangs up on the foreground group and frees the terminal for others. */
+	RES(openpty(&m, &s, NULL, NULL, NULL));
+	pid = fork_child();
+	if (pid == 0) {
+		setsid();
+		ioctl(s, TIOCSCTTY, 0);
+		pid_t fg = fork_child();
+		if (fg == 0) {
+			handle(SIGHUP, on_sig, SA_RESTART);
+			if (write(q[1], "r", 1) != 1)
+				_exit(1);
+			while (!hups)
+				msleep(2);
+			fd = open("/dev/tty", O_RDWR);
+			c = fd < 0 && errno == ENXIO ? 'x' : 'o';
+			if (write(q[1], &c, 1) != 1)
+				_exit(1);
+			_exit(0);
+		}
+		if (read(q[0], &c, 1) != 1)
+			_exit(1);
+		_exit(4);
+	}
+	reap("leader", pid);
+	RES(read(q[0], &c, 1));
+	printf("%c\n", c);
+	pid = fork_child();
+	if (pid == 0) {
+		setsid();
+		RES(ioctl(s, TIOCSCTTY, 0) == 0 || errno == EIO);
+		_exit(0);
+	}
+	reap("next session", pid);
+
+	/* Opening without O_NOCTTY makes it the controlling terminal of a leader without one;
+	 * TIOCNOTTY gives it up. */
+	RES(openpty(&m, &s, name, NULL, NULL));
+	pid = fork_child();
+	if (pid == 0) {
+		signal(SIGHUP, SIG_IGN);
+		setsid();
+		fd = open(name, O_RDWR | O_NOCTTY);
+		RES(open("/dev/tty", O_RDWR));
+		fd = open(name, O_RDWR);
+		OKAY(open("/dev/tty", O_RDWR));
+		IN_CHILD("another leader cannot have it", setsid(); RES(ioctl(fd, TIOCSCTTY, 0));
+		         RES(ioctl(fd, TIOCNOTTY)));
+		RES(ioctl(fd, TIOCNOTTY));
+		RES(open("/dev/tty", O_RDWR));
+		RES(ioctl(fd, TIOCNOTTY));
+		_exit(0);
+	}
+	reap("controlling terminal", pid);
+	RES(ioctl(s, TIOCSCTTY, 0) == -1);
+	return 0;
+}
