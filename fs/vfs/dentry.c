@@ -86,9 +86,9 @@ static u64 hash_key(void)
 	return k;
 }
 
-static u32 name_hash(const struct dentry *parent, const char *name, size_t len)
+u32 dentry_name_hash(const void *salt, const char *name, size_t len)
 {
-	u64 h = hash_key() ^ ((uintptr_t)parent >> 6) * 0x9e3779b97f4a7c15ULL, w;
+	u64 h = hash_key() ^ ((uintptr_t)salt >> 6) * 0x9e3779b97f4a7c15ULL, w;
 
 	for (; len >= 8; name += 8, len -= 8) {
 		memcpy(&w, name, 8);
@@ -195,7 +195,7 @@ struct dentry *dentry_create_unhashed(struct dentry *parent, const char *name, s
 
 struct dentry *dcache_peek(struct dentry *parent, const char *name, size_t len)
 {
-	u32 hash = name_hash(parent, name, len);
+	u32 hash = dentry_name_hash(parent, name, len);
 	struct dentry *d;
 
 	LIST_FOREACH (d, &buckets[hash >> (32 - HASH_BITS)], hash_link) {
@@ -223,7 +223,7 @@ struct dentry *dentry_find(struct dentry *parent, const char *name, size_t len)
 
 void dcache_hash(struct dentry *d)
 {
-	d->hash = name_hash(d->parent, d->name, d->name_len);
+	d->hash = dentry_name_hash(d->parent, d->name, d->name_len);
 	d->hashed = true;
 	LIST_INSERT_HEAD(&buckets[d->hash >> (32 - HASH_BITS)], d, hash_link);
 	LIST_INSERT_HEAD(&d->parent->children, d, sibling);

@@ -83,6 +83,9 @@ bool dentry_is_below(struct dentry *d, struct dentry *anc);
 /* Drops all cached, unheld dentries below d. */
 void dentry_prune(struct dentry *d);
 
+/* A keyed hash of a name that a guest chose; salt: what the name belongs to. High bits are best. */
+u32 dentry_name_hash(const void *salt, const char *name, size_t len);
+
 /* How many dentries may stay cached; file systems whose inodes cost a host fd lower it. */
 void dentry_cache_set_limit(size_t limit);
 /* Drops up to n unheld dentries, oldest first; how many went. For a host that is out of fds. */

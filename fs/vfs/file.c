@@ -173,7 +173,6 @@ s64 file_seek_generic(struct file *f, s64 off, int whence, u64 size)
 
 int file_readdir(struct file *f, struct dir_sink *sink)
 {
-	struct attr a;
 	int err;
 
 	if (atomic_load(&f->flags) & O_PATH)
@@ -181,9 +180,8 @@ int file_readdir(struct file *f, struct dir_sink *sink)
 	if (!inode_is_dir(f->inode) || !f->ops->readdir)
 		return -ENOTDIR;
 	mutex_acquire(&f->pos_mutex);
-	inode_attr(f->inode, &a);
 	/* fs/readdir.c:iterate_dir: nothing is to be read in a removed directory. */
-	err = a.nlink == 0 ? -ENOENT : f->ops->readdir(f, sink);
+	err = atomic_load(&f->inode->dead) ? -ENOENT : f->ops->readdir(f, sink);
 	mutex_release(&f->pos_mutex);
 	if (err == 0) {
 		file_accessed(f);

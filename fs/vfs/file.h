@@ -59,7 +59,10 @@ struct file_ops {
 	s64 (*ioctl)(struct file *f, u32 cmd, u64 arg);
 	int (*fsync)(struct file *f, bool datasync);                  /* -EINVAL */
 	int (*fallocate)(struct file *f, int mode, u64 off, u64 len); /* -EOPNOTSUPP */
-	/* prot: PROT_*; shared: MAP_SHARED. Absent: -ENODEV. */
+	/*
+	 * prot: PROT_*, with PROT_WRITE for a shared mapping that mprotect(2) may make writable;
+	 * shared: MAP_SHARED. No lock is held. Absent: -ENODEV.
+	 */
 	int (*map)(struct file *f, int prot, bool shared, struct map_backing *out);
 	/* A descriptor of it was closed (not necessarily the last): flush; owner: the fdtable, for
 	 * POSIX locks. */
@@ -67,9 +70,9 @@ struct file_ops {
 	/* F_SETFL, F_SETPIPE_SZ... changed status flags. Absent: accepted. */
 	int (*set_flags)(struct file *f, u32 flags);
 	/*
-	 * A mapping that map() allowed, with the same prot and shared, is gone. One call for each
-	 * successful map(): a VMA that is split, or copied by fork, asks map() for the new piece.
-	 * Absent: not counted.
+	 * A mapping that map() allowed, with the same prot and shared, is gone with all its
+	 * pieces and copies: one call for each successful map(). May be called under RANK_MM, so
+	 * it takes no mutex. Absent: not counted.
 	 */
 	void (*unmapped)(struct file *f, int prot, bool shared);
 	/* Lines for /proc/PID/fdinfo. Absent: none beyond pos/flags/mnt_id. */

@@ -149,6 +149,7 @@ struct inode {
 		struct unix_socket *socket; /* bound AF_UNIX socket; guarded by attr_lock */
 	};
 	_Atomic s32 writers;   /* open for writing now; < 0: being executed (ETXTBSY) */
+	_Atomic bool dead;     /* a removed directory: nothing is found or made in it */
 	_Atomic bool linkable; /* O_TMPFILE without O_EXCL: link(2) may give it its first name */
 	_Atomic u32 dentries;  /* cached names */
 };

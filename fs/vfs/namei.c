@@ -33,12 +33,15 @@ int vfs_want_write(struct path path)
 	return 0;
 }
 
+void inode_set_dead(struct inode *dir)
+{
+	atomic_store(&dir->dead, true);
+	inode_set_nlink(dir, 0);
+}
+
 int may_create(struct inode *dir)
 {
-	struct attr a;
-
-	inode_attr(dir, &a);
-	if (a.nlink == 0)
+	if (atomic_load(&dir->dead))
 		return -ENOENT;
 	return inode_permission(dir, caller_cred(), MAY_WRITE | MAY_EXEC);
 }

@@ -109,7 +109,7 @@ int vfs_rmdir(struct path base, const char *name)
 		mutex_acquire_nested(&i->mutex);
 		err = dir->ops->rmdir ? dir->ops->rmdir(dir, r.name, i) : -EPERM;
 		if (!err)
-			inode_set_nlink(i, 0);
+			inode_set_dead(i);
 		mutex_release(&i->mutex);
 	}
 	removal_end(&r, err);

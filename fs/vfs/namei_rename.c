@@ -128,7 +128,7 @@ static int rename_op(struct rename_side *from, struct rename_side *to, u32 flags
 	                                flags & ~(u32)RENAME_NOREPLACE);
 	if (replaces_dir) {
 		if (!err)
-			inode_set_nlink(new, 0);
+			inode_set_dead(new);
 		mutex_release(&new->mutex);
 	}
 	return err;

@@ -32,6 +32,8 @@ void file_unopen(struct file *f);
 /* Counts f among the writers, or -ETXTBSY, -EROFS. */
 must_check int file_get_write(struct file *f);
 
+/* namei.c: the directory (its mutex is held) has been removed. */
+void inode_set_dead(struct inode *dir);
 /* namei.c: helpers of the namespace operations. */
 /* Where a name is to be made: a write lock on the directory, its negative dentry. */
 struct new_name {

@@ -82,6 +82,15 @@ int walker_init(struct walker *w, struct path base, const char *name, int flags)
 	return walker_to_root(w);
 }
 
+/* The result goes to the caller with the walker's own reference. */
+static struct path walker_take(struct walker *w)
+{
+	struct path p = w->cur;
+
+	w->cur = (struct path){NULL, NULL};
+	return p;
+}
+
 void walker_destroy(struct walker *w)
 {
 	path_put(w->cur);
@@ -99,6 +108,9 @@ static int lookup_locked(struct dentry *dir, const char *name, size_t len, struc
 
 	if (!i->ops->lookup)
 		return -ENOTDIR;
+	/* A name cached below it would hold it, and no prune would come this way. */
+	if (atomic_load(&i->dead))
+		return -ENOENT;
 	memcpy(copy, name, len);
 	copy[len] = 0;
 	err = i->ops->lookup(i, copy, len, &found);
@@ -459,7 +471,7 @@ int walk(struct path base, const char *name, int flags, struct path *out)
 	if (!err && must_be_dir && !inode_is_dir(dentry_inode(w.cur.dentry)))
 		err = -ENOTDIR;
 	if (!err)
-		*out = path_get(w.cur);
+		*out = walker_take(&w);
 	walker_destroy(&w);
 	return err;
 }
@@ -482,7 +494,7 @@ int walk_parent(struct path base, const char *name, int flags, struct path *pare
 			strcpy(last, special[w.type]);
 		}
 		*trailing_slash = w.trailing;
-		*parent = path_get(w.cur);
+		*parent = walker_take(&w);
 	}
 	walker_destroy(&w);
 	return err;

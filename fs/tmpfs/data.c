@@ -1,0 +1,360 @@
+/*
+ * A regular file's bytes while they are in the sentry's own pages, and the
+ * operations that work on both forms. A page that was allocated by
+ * fallocate(2) and never written carries UNWRITTEN: it is charged, but
+ * SEEK_DATA passes over it, as on Linux.
+ *
+ * What lies in a page behind the end of the file is zero: a truncation clears
+ * it, so that a later extension need not.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/host.h"
+#include "fs/tmpfs/page_pool.h"
+#include "fs/tmpfs/tmpfs_internal.h"
+
+#define UNWRITTEN 1UL
+
+static char *page_of(void *entry)
+{
+	return (char *)((uintptr_t)entry & ~UNWRITTEN);
+}
+
+static bool is_unwritten(void *entry)
+{
+	return (uintptr_t)entry & UNWRITTEN;
+}
+
+static bool in_memfd(const struct tmpfs_node *n)
+{
+	return n->data.memfd >= 0;
+}
+
+void data_init(struct tmpfs_data *d)
+{
+	*d = (struct tmpfs_data){.memfd = -1, .seals = F_SEAL_SEAL};
+}
+
+void data_account(struct tmpfs_node *n, s64 pages)
+{
+	if (pages < 0)
+		tmpfs_uncharge(fs_of(&n->inode), (u64)-pages);
+	n->data.charged += (u64)pages;
+	lock_acquire(&n->inode.attr_lock);
+	n->inode.attr.blocks = n->data.charged * (PAGE_SIZE / 512);
+	lock_release(&n->inode.attr_lock);
+}
+
+/*
+ * Drops the entries from page `first` to before `end`, and their pages if they are here.
+ * What a memfd still has of them its caller recounts.
+ */
+static void drop_pages(struct tmpfs_node *n, u64 first, u64 end)
+{
+	s64 dropped = 0;
+
+	for (u64 i = page_map_next(&n->data.pages, first); i < end;
+	     i = page_map_next(&n->data.pages, i + 1)) {
+		void *entry = page_map_remove(&n->data.pages, i);
+
+		if (in_memfd(n))
+			continue;
+		page_free(page_of(entry));
+		dropped++;
+	}
+	if (dropped)
+		data_account(n, -dropped);
+}
+
+void data_free(struct tmpfs_node *n)
+{
+	struct tmpfs_data *d = &n->data;
+
+	drop_pages(n, 0, PAGE_MAP_END);
+	if (d->charged)
+		data_account(n, -(s64)d->charged);
+	if (d->view)
+		host_unmap(d->view, d->view_size);
+	if (d->memfd >= 0)
+		host_close(d->memfd);
+}
+
+/* The part of [pos, pos + n) that lies in pos's page. */
+static size_t in_page(u64 pos, size_t n)
+{
+	return min_of(n, PAGE_SIZE - pos % PAGE_SIZE);
+}
+
+/* Where the bytes of pos's page are, or NULL for a hole, which ends at *hole_end (at least). */
+static char *bytes_at(struct tmpfs_node *n, u64 pos, u64 *hole_end)
+{
+	u64 index = pos / PAGE_SIZE;
+	void *entry = page_map_get(&n->data.pages, index);
+
+	*hole_end = (index + 1) * PAGE_SIZE;
+	if (in_memfd(n))
+		return entry || memfd_page_exists(n, index, hole_end) ? n->data.view + pos : NULL;
+	return entry ? page_of(entry) + pos % PAGE_SIZE : NULL;
+}
+
+ssize_t data_read(struct tmpfs_node *n, struct uio *dst, u64 pos)
+{
+	u64 size = inode_size(&n->inode), hole_end;
+	size_t want, total = 0;
+
+	if (pos >= size)
+		return 0;
+	want = min_of((u64)dst->resid, size - pos);
+	while (total < want) {
+		char *p = bytes_at(n, pos, &hole_end);
+		size_t part = in_page(pos, want - total);
+		ssize_t r;
+
+		if (p) {
+			r = uio_write(dst, p, part);
+		} else {
+			part = min_of(want - total, hole_end - pos);
+			r = uio_zero(dst, part);
+		}
+		if (r < 0)
+			return total ? (ssize_t)total : r;
+		total += (size_t)r;
+		pos += (u64)r;
+		if ((size_t)r < part)
+			break;
+	}
+	return (ssize_t)total;
+}
+
+/* The page to write to, made if need be; zeroed unless the caller fills all of it. */
+static int page_for_write(struct tmpfs_node *n, u64 index, bool zero, char **out, bool *fresh)
+{
+	void *entry = page_map_get(&n->data.pages, index);
+	int err;
+
+	*fresh = !entry;
+	if (entry) {
+		*out = page_of(entry);
+		if (is_unwritten(entry))
+			return page_map_set(&n->data.pages, index, *out);
+		return 0;
+	}
+	err = tmpfs_charge(fs_of(&n->inode), 1);
+	if (err)
+		return err;
+	*out = page_alloc(zero);
+	err = *out ? page_map_set(&n->data.pages, index, *out) : -ENOMEM;
+	if (err) {
+		if (*out)
+			page_free(*out);
+		tmpfs_uncharge(fs_of(&n->inode), 1);
+		return err;
+	}
+	data_account(n, 1);
+	return 0;
+}
+
+/* One page's worth into the sentry's pages. */
+static ssize_t write_page(struct tmpfs_node *n, struct uio *src, u64 pos, size_t part)
+{
+	size_t off = pos % PAGE_SIZE;
+	bool fresh;
+	char *page;
+	ssize_t r;
+	int err = page_for_write(n, pos / PAGE_SIZE, part < PAGE_SIZE, &page, &fresh);
+
+	if (err)
+		return err;
+	r = uio_read(src, page + off, part);
+	/* A page that was to be filled was not cleared; a fault has left old bytes in it. */
+	if (fresh && part == PAGE_SIZE && r < (ssize_t)part) {
+		size_t got = r < 0 ? 0 : (size_t)r;
+
+		memset(page + got, 0, PAGE_SIZE - got);
+	}
+	return r;
+}
+
+/* One page's worth into the memfd, whose view reaches that far. */
+static ssize_t write_view(struct tmpfs_node *n, struct uio *src, u64 pos, size_t part)
+{
+	u64 index = pos / PAGE_SIZE, hole_end;
+
+	if (!page_map_get(&n->data.pages, index) && !memfd_page_exists(n, index, &hole_end)) {
+		int err = tmpfs_charge(fs_of(&n->inode), 1);
+
+		if (err)
+			return err;
+		data_account(n, 1);
+		err = page_map_set(&n->data.pages, index, PAGE_KNOWN);
+		if (err) {
+			data_account(n, -1);
+			return err;
+		}
+	}
+	return uio_read(src, n->data.view + pos, part);
+}
+
+ssize_t data_write(struct tmpfs_node *n, struct uio *src, u64 pos)
+{
+	u64 size = inode_size(&n->inode), start = pos;
+	size_t want = src->resid, total = 0;
+	ssize_t r = 0;
+
+	if (in_memfd(n) && pos + want > size) {
+		r = memfd_resize(n, pos + want);
+		if (r < 0)
+			return r;
+	}
+	while (total < want) {
+		size_t part = in_page(pos, want - total);
+
+		r = in_memfd(n) ? write_view(n, src, pos, part) : write_page(n, src, pos, part);
+		if (r < 0)
+			break;
+		total += (size_t)r;
+		pos += (u64)r;
+		if ((size_t)r < part)
+			break;
+	}
+	if (pos > size && total)
+		inode_set_size(&n->inode, pos);
+	/* It was made as long as the whole write; what was not written is not there. */
+	if (in_memfd(n) && start + want > size && total < want &&
+	    memfd_resize(n, max_of(size, total ? pos : 0)) != 0)
+		return -EIO;
+	return total ? (ssize_t)total : r;
+}
+
+/* Zeroes [from, to), which lie in one page, if the page is there. */
+static void zero_part(struct tmpfs_node *n, u64 from, u64 to)
+{
+	u64 hole_end;
+	char *p = from < to ? bytes_at(n, from, &hole_end) : NULL;
+
+	if (p)
+		memset(p, 0, to - from);
+}
+
+int data_set_size(struct tmpfs_node *n, u64 size)
+{
+	u64 old = inode_size(&n->inode), pages = (size + PAGE_SIZE - 1) / PAGE_SIZE;
+
+	if (in_memfd(n)) {
+		/* The host zeroes the tail, and takes the pages out of the guest's mappings. */
+		int err = memfd_resize(n, size);
+
+		if (err)
+			return err;
+		drop_pages(n, pages, PAGE_MAP_END);
+		memfd_recount(n);
+	} else if (size <= old) {
+		/* Also what KEEP_SIZE allocated behind the end. */
+		drop_pages(n, pages, PAGE_MAP_END);
+		zero_part(n, size, min_of(old, pages * PAGE_SIZE));
+	}
+	inode_set_size(&n->inode, size);
+	return 0;
+}
+
+/* Takes back what data_allocate has made so far: the pages are those without data before. */
+static void undo_allocate(struct tmpfs_node *n, u64 first, u64 end, struct page_map *made)
+{
+	for (u64 i = page_map_next(made, first); i < end; i = page_map_next(made, i + 1)) {
+		page_map_remove(made, i);
+		drop_pages(n, i, i + 1);
+	}
+}
+
+static int allocate_pages(struct tmpfs_node *n, u64 first, u64 end)
+{
+	struct page_map made = {NULL, 0};
+	int err = 0;
+
+	for (u64 i = first; i < end && !err; i++) {
+		char *page;
+		bool fresh;
+
+		if (page_map_get(&n->data.pages, i))
+			continue;
+		err = page_map_set(&made, i, PAGE_KNOWN);
+		if (!err)
+			err = page_for_write(n, i, true, &page, &fresh);
+		if (!err)
+			err =
+			    page_map_set(&n->data.pages, i, (void *)((uintptr_t)page | UNWRITTEN));
+		else
+			page_map_remove(&made, i);
+	}
+	if (err)
+		undo_allocate(n, first, end, &made);
+	else
+		for (u64 i = page_map_next(&made, 0); i != PAGE_MAP_END;
+		     i = page_map_next(&made, i + 1))
+			page_map_remove(&made, i);
+	return err;
+}
+
+int data_allocate(struct tmpfs_node *n, u64 off, u64 len, bool keep_size)
+{
+	struct tmpfs_super *fs = fs_of(&n->inode);
+	u64 first = off / PAGE_SIZE, end = (off + len + PAGE_SIZE - 1) / PAGE_SIZE;
+	u64 max = atomic_load(&fs->max_pages);
+	int err;
+
+	if (max && end - first > max)
+		return -ENOSPC;
+	if (in_memfd(n))
+		err = memfd_allocate(n, off, len, keep_size);
+	else
+		err = allocate_pages(n, first, end);
+	if (!err && !keep_size && off + len > inode_size(&n->inode))
+		inode_set_size(&n->inode, off + len);
+	return err;
+}
+
+void data_punch(struct tmpfs_node *n, u64 off, u64 len)
+{
+	u64 end = off + len, first = (off + PAGE_SIZE - 1) / PAGE_SIZE, last = end / PAGE_SIZE;
+
+	if (first < last)
+		drop_pages(n, first, last);
+	if (in_memfd(n)) {
+		memfd_punch(n, off, len);
+	} else if (first > last) {
+		/* Within one page. */
+		zero_part(n, off, end);
+	} else {
+		zero_part(n, off, first * PAGE_SIZE);
+		zero_part(n, last * PAGE_SIZE, end);
+	}
+}
+
+s64 data_seek(struct tmpfs_node *n, u64 off, int whence, u64 size)
+{
+	u64 index = off / PAGE_SIZE;
+
+	if (off >= size)
+		return -ENXIO;
+	if (in_memfd(n))
+		return host_lseek(n->data.memfd, (s64)off, whence);
+	if (whence == SEEK_DATA) {
+		for (index = page_map_next(&n->data.pages, index); index != PAGE_MAP_END;
+		     index = page_map_next(&n->data.pages, index + 1)) {
+			if (!is_unwritten(page_map_get(&n->data.pages, index)))
+				break;
+		}
+		if (index == PAGE_MAP_END || index * PAGE_SIZE >= size)
+			return -ENXIO;
+		return (s64)max_of(off, index * PAGE_SIZE);
+	}
+	for (;; index++) {
+		void *entry = page_map_get(&n->data.pages, index);
+
+		if (index * PAGE_SIZE >= size)
+			return (s64)size;
+		if (!entry || is_unwritten(entry))
+			return (s64)max_of(off, index * PAGE_SIZE);
+	}
+}
