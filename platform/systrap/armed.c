@@ -6,7 +6,8 @@
  * A thread has a slot for life; a bit per slot says that it is armed. To clear
  * the bit is to claim the thread, and only the one who cleared it unparks the
  * fiber. The bit is set after the reply has been published, so a request seen
- * under a set bit is a new one.
+ * under a set bit is a new one, unless the scan was held up in between: so the fiber
+ * looks, too.
  *
  * A worker in a scan may hold a pointer to a thread that another has just
  * claimed, so slots are given back only when every scan that was under way has
@@ -90,18 +91,29 @@ static bool is_armed(u32 slot)
 	return atomic_load(&armed[slot / 64]) & 1ULL << (slot % 64);
 }
 
+static bool is_asking(const struct systrap_thread *t)
+{
+	return (atomic_load_explicit(&t->ctx->state, memory_order_acquire) & 0xff) == STUB_REQUEST;
+}
+
 void armed_wait(struct systrap_thread *t)
 {
 	slots[t->slot].fiber = fiber_self();
-	atomic_fetch_or(&armed[t->slot / 64], 1ULL << (t->slot % 64));
-	/* Whoever reports a death looks at the bit after setting the flag; this is the other half.
-	 */
-	if (t->died || t->base.space->dead) {
-		if (claim(t->slot))
+	for (;;) {
+		atomic_fetch_or(&armed[t->slot / 64], 1ULL << (t->slot % 64));
+		/* Whoever reports a death sets its flag, then looks at the bit: the other half of
+		 * this. */
+		if ((t->died || t->base.space->dead) && claim(t->slot))
+			return;
+		while (is_armed(t->slot))
+			fiber_park();
+		/*
+		 * A scan may have seen the request before this one, slept, and
+		 * claimed the thread now, before it has asked for anything new.
+		 */
+		if (is_asking(t) || t->died || t->base.space->dead)
 			return;
 	}
-	while (is_armed(t->slot))
-		fiber_park();
 }
 
 static struct poller *poller_get(void)
