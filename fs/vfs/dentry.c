@@ -300,7 +300,10 @@ struct dentry *dentry_add(struct dentry *parent, const char *name, size_t len, s
 			dentry_set_inode(old, inode);
 	} else {
 		dentry_set_inode(d, inode);
-		dcache_hash(dentry_get(d));
+		/* Below a removed directory nothing is cached: it would hold on to what nobody
+		 * can find any more to prune it. */
+		if (parent->hashed || parent->parent == parent)
+			dcache_hash(dentry_get(d));
 		if (hashed_count > hashed_limit)
 			evict_oldest(2, SCAN_MAX, &victims);
 	}
@@ -336,7 +339,8 @@ void dentry_unhash(struct dentry *d)
 
 /*
  * Goes down to a leaf, takes it out, goes on with its next sibling or, when
- * there is none, with its parent. Held dentries stay, and so do their parents.
+ * there is none, with its parent. Held dentries stay, and so do their parents,
+ * unless top itself is gone.
  */
 void dentry_prune(struct dentry *top)
 {
@@ -360,6 +364,12 @@ void dentry_prune(struct dentry *top)
 			 * turn comes. The parent is in the cache, or is top. */
 			d->parent = d;
 			BUG_ON(ref_put(&parent->ref));
+		} else if (top->unhashed && LIST_EMPTY(&d->children) && !d->mounts) {
+			/* Of a removed directory the cache forgets what others still hold:
+			 * nobody could find it later. */
+			dcache_unhash(d);
+			d->unhashed = true;
+			TAILQ_INSERT_TAIL(&victims, d, lru_link);
 		}
 		d = next ? next : (parent == top ? NULL : parent);
 	}
