@@ -421,7 +421,7 @@ static void store_attr(struct hostfd *h, const struct stat *st)
 	};
 
 	lock_guard(&h->inode.attr_lock);
-	h->inode.attr = a;
+	inode_replace_attr_locked(&h->inode, &a);
 }
 
 static int hostfd_getattr(struct inode *i)

@@ -103,9 +103,7 @@ void overlay_sync_attr(struct overlay_inode *o)
 		a.nlink = o->origin->nlink;
 	lock_release(&ov->lock);
 	lock_acquire(&o->inode.attr_lock);
-	/* inode_mode() reads without the lock. */
-	__atomic_store_n(&o->inode.attr.mode, a.mode, __ATOMIC_RELAXED);
-	o->inode.attr = a;
+	inode_replace_attr_locked(&o->inode, &a);
 	lock_release(&o->inode.attr_lock);
 }
 

@@ -3,7 +3,9 @@
  * truth for file systems that live in memory, and a cache for the others
  * (ops->getattr refreshes it).
  */
+#include <assert.h>
 #include <errno.h>
+#include <string.h>
 #include "base/census.h"
 #include "fs/notify/inotify.h"
 #include "fs/vfs/file_lock.h"
@@ -76,6 +78,16 @@ void inode_attr(struct inode *i, struct attr *out)
 {
 	lock_guard(&i->attr_lock);
 	*out = i->attr;
+}
+
+void inode_replace_attr_locked(struct inode *i, const struct attr *a)
+{
+	const size_t rest = offsetof(struct attr, mode) + sizeof(a->mode);
+
+	/* inode_mode() reads without the lock. */
+	static_assert(offsetof(struct attr, mode) == 0, "the rest is copied as one piece");
+	__atomic_store_n(&i->attr.mode, a->mode, __ATOMIC_RELAXED);
+	memcpy((char *)&i->attr + rest, (const char *)a + rest, sizeof(*a) - rest);
 }
 
 void inode_set_nlink(struct inode *i, u32 nlink)

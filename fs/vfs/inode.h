@@ -161,6 +161,8 @@ void inode_put(struct inode *i);
 
 /* Consistent copies and changes of attributes. */
 void inode_attr(struct inode *i, struct attr *out);
+/* All of them at once, from elsewhere (a host, a layer). attr_lock is held. */
+void inode_replace_attr_locked(struct inode *i, const struct attr *a);
 void inode_set_nlink(struct inode *i, u32 nlink);
 void inode_add_nlink(struct inode *i, s32 n);
 u64 inode_size(struct inode *i);
