@@ -55,7 +55,7 @@ static int set_mode(struct hostfs_inode *h, u32 mode)
 	if (fd != -EACCES && fd != -EOPNOTSUPP)
 		return fd;
 	/* Its owner may change the mode of a file that nobody may open. */
-	err = hostfs_ref_get(h, &r);
+	err = hostfs_ref_get(h, &r, true);
 	if (err)
 		return err;
 	err = host_fchmodat(r.fd, r.name[0] ? r.name : ".", mode);
@@ -74,7 +74,7 @@ static int set_owner(struct hostfs_inode *h, const struct setattr *s)
 	if (opt->squash)
 		return (uid != ~0u && uid != opt->uid) || (gid != ~0u && gid != opt->gid) ? -EPERM
 		                                                                          : 0;
-	err = hostfs_ref_get(h, &r);
+	err = hostfs_ref_get(h, &r, true);
 	if (err)
 		return err;
 	err = host_fchownat(r.fd, r.name, uid, gid);
@@ -94,7 +94,7 @@ static int set_times(struct hostfs_inode *h, const struct setattr *s)
 {
 	struct timespec ts[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = UTIME_OMIT}};
 	struct hostfs_ref r;
-	int err = hostfs_ref_get(h, &r);
+	int err = hostfs_ref_get(h, &r, true);
 
 	if (err)
 		return err;

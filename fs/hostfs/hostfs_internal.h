@@ -143,9 +143,14 @@ struct hostfs_ref {
 	int fd;
 	struct fd_slot *slot;
 	struct hostfs_inode *parent; /* held, or NULL */
+	struct hostfs *locked;       /* whose tree_mutex is held until the put, or NULL */
 	char name[NAME_LEN_MAX + 1];
 };
-must_check int hostfs_ref_get(struct hostfs_inode *h, struct hostfs_ref *r);
+/*
+ * sure: the name is compared with the object first and cannot change until the
+ * put, except by the host's own doing. Otherwise the caller compares what it gets.
+ */
+must_check int hostfs_ref_get(struct hostfs_inode *h, struct hostfs_ref *r, bool sure);
 void hostfs_ref_put(struct hostfs_ref *r);
 /*
  * Before the last known name goes: pins descriptors for the guest files that

@@ -81,9 +81,7 @@ void hostfs_store_attr(struct hostfs_inode *h, const struct statx *stx)
 	if (overtaken(&h->seen, &a.ctime))
 		return;
 	h->seen = a.ctime;
-	/* inode_mode() reads without the lock. */
-	__atomic_store_n(&h->inode.attr.mode, a.mode, __ATOMIC_RELAXED);
-	h->inode.attr = a;
+	inode_replace_attr_locked(&h->inode, &a);
 }
 
 /* --- the table ------------------------------------------------------------------ */
@@ -248,29 +246,41 @@ void hostfs_inode_free(struct inode *i)
 
 /* --- attributes ------------------------------------------------------------------ */
 
+static int ask_attr(struct hostfs_inode *h, bool sure)
+{
+	struct hostfs_ref r;
+	struct statx stx;
+	int err = hostfs_ref_get(h, &r, sure);
+
+	if (err)
+		return err;
+	err = host_statx(r.fd, r.name, HOSTFS_STATX_MASK, &stx);
+	hostfs_ref_put(&r);
+	if (err == -ENOENT || err == -ENOTDIR || (!err && !hostfs_same(h, &stx)))
+		return -ESTALE;
+	if (!err)
+		hostfs_store_attr(h, &stx);
+	return err;
+}
+
 int hostfs_getattr(struct inode *i)
 {
 	struct hostfs_inode *h = to_hostfs(i);
-	struct hostfs_ref r;
-	struct statx stx;
 	int err;
 
 	if (hostfs_always(hostfs_of(i)) && !hostfs_has(h, HOSTFS_STALE | HOSTFS_VOLATILE))
 		return 0;
 	/* Before asking: a change that comes meanwhile marks it again. */
 	atomic_fetch_and_explicit(&h->state, ~(u32)HOSTFS_STALE, memory_order_acq_rel);
-	err = hostfs_ref_get(h, &r);
+	err = ask_attr(h, false);
+	/* Another guest may just have renamed it. */
+	if (err == -ESTALE)
+		err = ask_attr(h, true);
 	/* Nameless and closed: what we know of it is all that can be known. */
 	if (err == -ENOENT && hostfs_has(h, HOSTFS_GONE))
 		return 0;
 	if (err)
-		return err;
-	err = host_statx(r.fd, r.name, HOSTFS_STATX_MASK, &stx);
-	hostfs_ref_put(&r);
-	if (err == -ENOENT || (!err && !hostfs_same(h, &stx)))
-		return -ESTALE;
-	if (!err)
-		hostfs_store_attr(h, &stx);
+		hostfs_mark(h, HOSTFS_STALE);
 	return err;
 }
 

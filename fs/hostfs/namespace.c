@@ -337,7 +337,7 @@ static int target_read(struct hostfs_inode *h, const char **out)
 	char *buf, *seen = NULL;
 	struct hostfs_ref r;
 	ssize_t n;
-	int err = hostfs_ref_get(h, &r);
+	int err = hostfs_ref_get(h, &r, true);
 
 	if (err)
 		return err;

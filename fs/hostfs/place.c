@@ -339,11 +339,36 @@ void hostfs_pin_open(struct hostfs_inode *h)
 
 /* --- names for *at calls -------------------------------------------------------------- */
 
-int hostfs_ref_get(struct hostfs_inode *h, struct hostfs_ref *r)
+/* One of h's names. sure: tree_mutex is held, and the object is compared. */
+static int ref_by_place(struct hostfs_inode *h, struct hostfs_ref *r, unsigned nth, bool sure)
 {
-	r->parent = NULL;
-	r->name[0] = '\0';
-	r->fd = fd_slot_try(r->slot = &h->rd);
+	struct statx stx;
+	int err;
+
+	if (!hostfs_place_get(h, nth, &r->parent, r->name))
+		return hostfs_has(h, HOSTFS_GONE) ? -ENOENT : -ESTALE;
+	r->fd = hostfs_dir_fd(r->parent, sure);
+	r->slot = &r->parent->rd;
+	err = min_of(r->fd, 0);
+	if (err == 0 && sure) {
+		err = host_statx(r->fd, r->name, STATX_TYPE | STATX_INO | STATX_BTIME, &stx);
+		if (err == -ENOENT || err == -ENOTDIR || (!err && !hostfs_same(h, &stx)))
+			err = -EAGAIN;
+		if (err)
+			fd_slot_put(r->slot);
+	}
+	if (err)
+		inode_put(&r->parent->inode);
+	return err;
+}
+
+int hostfs_ref_get(struct hostfs_inode *h, struct hostfs_ref *r, bool sure)
+{
+	struct hostfs *hs = hostfs_of(&h->inode);
+	unsigned nth = 0;
+	int err;
+
+	*r = (struct hostfs_ref){.fd = fd_slot_try(&h->rd), .slot = &h->rd};
 	if (r->fd < 0)
 		r->fd = fd_slot_try(r->slot = &h->wr);
 	if (r->fd >= 0)
@@ -353,14 +378,17 @@ int hostfs_ref_get(struct hostfs_inode *h, struct hostfs_ref *r)
 		r->slot = &h->rd;
 		return min_of(r->fd, 0);
 	}
-	if (!hostfs_place_get(h, 0, &r->parent, r->name))
-		return hostfs_has(h, HOSTFS_GONE) ? -ENOENT : -ESTALE;
-	r->fd = hostfs_dir_fd(r->parent, false);
-	r->slot = &r->parent->rd;
-	if (r->fd >= 0)
-		return 0;
-	inode_put(&r->parent->inode);
-	return r->fd;
+	if (!sure)
+		return ref_by_place(h, r, 0, false);
+	mutex_acquire(&hs->tree_mutex);
+	/* -EAGAIN: not by this name any more. */
+	while ((err = ref_by_place(h, r, nth, true)) == -EAGAIN)
+		nth++;
+	if (err)
+		mutex_release(&hs->tree_mutex);
+	else
+		r->locked = hs;
+	return err;
 }
 
 void hostfs_ref_put(struct hostfs_ref *r)
@@ -368,4 +396,6 @@ void hostfs_ref_put(struct hostfs_ref *r)
 	fd_slot_put(r->slot);
 	if (r->parent)
 		inode_put(&r->parent->inode);
+	if (r->locked)
+		mutex_release(&r->locked->tree_mutex);
 }
