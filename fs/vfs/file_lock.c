@@ -270,33 +270,43 @@ static int try_locked(struct attempt *a, struct lock_list *dead)
 	return 0;
 }
 
-static int attempt(struct attempt *a)
+static int try_once(struct attempt *a, struct lock_list *dead)
 {
-	struct lock_list dead = TAILQ_HEAD_INITIALIZER(dead);
+	int err;
+
+	lock_acquire(&guard);
+	err = try_locked(a, dead);
+	lock_release(&guard);
+	return err;
+}
+
+/* Tries again after each release on the inode, until it works or a signal comes. */
+static int wait_and_try(struct attempt *a, struct lock_list *dead)
+{
 	struct wait_fiber w;
 	int err;
 
 	wait_fiber_init(&w);
-	if (a->may_wait)
-		waitq_add(&a->locks->waitq, &w.waiter, EPOLLIN);
-	for (;;) {
-		lock_acquire(&guard);
-		err = try_locked(a, &dead);
-		lock_release(&guard);
-		if (err != -EAGAIN || !a->may_wait)
-			break;
-		err = fiber_sleep(NO_DEADLINE);
-		if (err) {
-			err = -ERESTARTSYS;
-			break;
-		}
-	}
+	waitq_add(&a->locks->waitq, &w.waiter, EPOLLIN);
+	/* Registered before the look, so that no release in between is missed. */
+	while ((err = try_once(a, dead)) == -EAGAIN && fiber_sleep(NO_DEADLINE) == 0)
+		;
 	waitq_remove(&a->locks->waitq, &w.waiter);
 	if (a->listed) {
 		lock_acquire(&guard);
 		LIST_REMOVE(&a->wait, link);
 		lock_release(&guard);
 	}
+	return err == -EAGAIN ? -ERESTARTSYS : err;
+}
+
+static int attempt(struct attempt *a)
+{
+	struct lock_list dead = TAILQ_HEAD_INITIALIZER(dead);
+	int err = try_once(a, &dead);
+
+	if (err == -EAGAIN && a->may_wait)
+		err = wait_and_try(a, &dead);
 	free_list(&dead);
 	return err;
 }
