@@ -45,11 +45,10 @@ int main(void)
 	RES(lstat("s2", &a));
 	YES(S_ISLNK(a.st_mode) && a.st_nlink == 2);
 	fd = open("b", O_RDONLY);
-	long r = linkat(fd, "", AT_FDCWD, "by-fd", AT_EMPTY_PATH);
-	printf("AT_EMPTY_PATH: %s\n", r == 0 ? "ok" : err_name(errno));
+	if (geteuid() == 0) /* without privilege it depends on the kernel's age */
+		RES(linkat(fd, "", AT_FDCWD, "by-fd", AT_EMPTY_PATH));
 	unlink("by-fd");
 	RES(unlink("b"));
-	RES(linkat(fd, "", AT_FDCWD, "dead", AT_EMPTY_PATH) == -1);
 	RES(stat("d/c", &a));
 	NUM(a.st_nlink);
 	for (int i = 0; i < 100; i++) {
