@@ -14,6 +14,7 @@
 #include "fs/vfs/fs_context.h"
 #include "sentry/cpu_time.h"
 #include "sentry/mm.h"
+#include "sentry/ipc/ipc.h"
 #include "sentry/pid.h"
 #include "sentry/posix_timer.h"
 #include "sentry/session.h"
@@ -281,8 +282,10 @@ static void leave_tree(struct task *t, int exit_code)
 void task_exit(struct task *t, int exit_code)
 {
 	bool last = begin_exit(t, &exit_code);
-	if (last)
+	if (last) {
 		posix_timers_stop(t->group);
+		ipc_group_exit(t->group);
+	}
 	leave_memory(t);
 	vfork_release(t);
 	task_set_files(t, NULL);

@@ -5,6 +5,7 @@
 #include "sentry/kernel.h"
 #include "base/bug.h"
 #include "base/timer.h"
+#include "sentry/ipc/ipc.h"
 #include "sentry/pid.h"
 #include <sched.h>
 #include <string.h>
@@ -35,6 +36,7 @@ void kernel_init(void)
 	kernel.pids = pid_table_create();
 	BUG_ON(!kernel.pids);
 	TAILQ_INIT(&kernel.groups);
+	ipc_init();
 	waitq_init(&kernel.exit_waitq);
 	kernel.max_tasks = DEFAULT_MAX_TASKS;
 	strcpy(kernel.uts.nodename, "moat");

@@ -131,26 +131,42 @@ void mm_leave(struct mm *m, struct platform_thread *th)
 	mm_drop_user(m);
 }
 
-/* A copy of the tree for a child; parent locked. NULL: out of memory. */
-static struct mm *mm_copy(struct mm *parent)
+/* The parent's areas for the child; parent locked. -ENOMEM. */
+static int mm_copy_areas(struct mm *m, struct mm *parent)
 {
-	struct mm *m = mm_create();
+	struct vma_hold *from = NULL, *to = NULL;
 	struct vma *v;
 
-	if (!m)
-		return NULL;
 	TAILQ_FOREACH (v, &parent->list, link) {
 		struct vma *c;
 		if (v->flags & VMA_DONTFORK)
 			continue;
 		c = vma_clone(v);
-		if (!c) {
-			mm_put(m);
-			return NULL;
-		}
+		if (!c)
+			return -ENOMEM;
 		c->flags &= ~(u32)VMA_LOCKED; /* mlock(2): not inherited */
 		vma_insert(m, c);
+		if (!v->hold || !v->hold->owner)
+			continue;
+		/* Areas that shared a hold share the child's. */
+		if (v->hold == from) {
+			ref_get(&to->ref);
+		} else {
+			from = v->hold;
+			to = vma_hold_fork(from);
+			if (!to)
+				return -ENOMEM;
+		}
+		c->hold = to;
+		/* The clone's reference to the parent's; never the last one. */
+		vma_hold_put(from);
 	}
+	return 0;
+}
+
+/* The rest of what a child inherits; parent locked. */
+static void mm_copy_layout(struct mm *m, const struct mm *parent)
+{
 	m->brk_start = parent->brk_start;
 	m->brk = parent->brk;
 	m->mmap_base = parent->mmap_base;
@@ -170,19 +186,21 @@ static struct mm *mm_copy(struct mm *parent)
 		/* Its writers are shut out already, so this cannot fail. */
 		BUG_ON(inode_deny_write(m->exe->inode));
 	}
-	return m;
 }
 
 int mm_fork(struct task *t, struct mm **out, struct platform_thread **thread)
 {
-	struct mm *parent = t->mm, *m;
-	int err = mm_lock(parent);
+	struct mm *parent = t->mm, *m = mm_create();
+	int err = m ? mm_lock(parent) : -ENOMEM;
 
-	if (err)
-		return err;
-	m = mm_copy(parent);
-	err = m ? platform_space_fork(t->thread, &m->space, thread) : -ENOMEM;
-	mm_unlock(parent);
+	if (!err) {
+		err = mm_copy_areas(m, parent);
+		if (!err) {
+			mm_copy_layout(m, parent);
+			err = platform_space_fork(t->thread, &m->space, thread);
+		}
+		mm_unlock(parent);
+	}
 	if (!err)
 		*out = m;
 	else if (m)

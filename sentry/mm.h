@@ -36,6 +36,7 @@ struct vma {
 	const char *name;      /* "[heap]", "[stack]", "[vdso]" or NULL; static */
 };
 enum {
+	VMA_SEALED = 1 << 23, /* mseal(2) */
 	VMA_GROWSDOWN = 1 << 24,
 	VMA_LOCKED = 1 << 25,
 	VMA_DONTFORK = 1 << 26,
@@ -133,6 +134,9 @@ s64 mm_advise(struct task *t, u64 addr, u64 len, int advice);
 /* mlock, munlock (lock false) and mlockall (flags: MCL_*; 0 is munlockall). */
 s64 mm_mlock(struct task *t, u64 addr, u64 len, bool lock);
 s64 mm_mlockall(struct task *t, int flags);
+/* mincore(2): vec gets a byte for each page. */
+s64 mm_mincore(struct task *t, u64 addr, u64 len, u64 vec);
+s64 mm_seal(struct task *t, u64 addr, u64 len);
 
 /*
  * A fault in the guest: grows a stack and returns true if the access may be

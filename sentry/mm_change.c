@@ -1,5 +1,5 @@
 /*
- * mprotect, madvise, mlock and their kin: calls that walk a range of areas and
+ * mprotect, madvise, mseal: calls that walk a range of areas and
  * change a property of each. As in Linux they change what comes before a hole
  * or a forbidden area and then fail, so a call may both queue a host operation and
  * return an error.
@@ -28,8 +28,7 @@ static int change_finish(struct task *t, struct mm *m, u64 start, u64 end, struc
 	return err;
 }
 
-/* Cuts v to what lies within [start, end); the area that does. -ENOMEM: too many areas. */
-static int change_isolate(struct mm *m, struct vma **v, u64 start, u64 end)
+int mm_isolate(struct mm *m, struct vma **v, u64 start, u64 end)
 {
 	int err;
 
@@ -60,6 +59,8 @@ static int protect_area(struct task *t, struct mm *m, struct vma **v, u64 start,
 		prot |= PROT_EXEC;
 	if (prot & ~(*v)->max_prot)
 		return -EACCES;
+	if ((*v)->flags & VMA_SEALED)
+		return -EPERM;
 	if (prot == (*v)->prot)
 		return 0;
 	/* Memory that becomes data must fit, unless the limit was exceeded already. */
@@ -68,7 +69,7 @@ static int protect_area(struct task *t, struct mm *m, struct vma **v, u64 start,
 		return -ENOMEM;
 	err = mm_undo_save(m, from, to);
 	if (!err)
-		err = change_isolate(m, v, from, to);
+		err = mm_isolate(m, v, from, to);
 	if (!err)
 		vma_set_prot(m, *v, prot);
 	return err;
@@ -153,12 +154,13 @@ static enum advice_kind advice_kind(int advice)
 	case MADV_UNMERGEABLE:
 	case MADV_HUGEPAGE:
 	case MADV_NOHUGEPAGE:
+	/* A guest has no say over the host's swap. */
+	case MADV_PAGEOUT:
 		return ADVICE_HINT;
 	case MADV_WILLNEED:
 	case MADV_DONTNEED:
 	case MADV_FREE:
 	case MADV_COLD:
-	case MADV_PAGEOUT:
 	case MADV_POPULATE_READ:
 	case MADV_POPULATE_WRITE:
 		return ADVICE_HOST;
@@ -181,6 +183,11 @@ static int advice_check(const struct vma *v, int advice)
 {
 	bool anon = !v->file && !v->shared_id;
 
+	/* mm/mseal.c: sealed memory that cannot be written must not lose its contents either. */
+	if ((v->flags & VMA_SEALED) && anon && !(v->prot & PROT_WRITE) &&
+	    (advice == MADV_DONTNEED || advice == MADV_FREE || advice == MADV_DONTFORK ||
+	     advice == MADV_WIPEONFORK))
+		return -EPERM;
 	switch (advice) {
 	case MADV_DONTNEED:
 	case MADV_COLD:
@@ -230,7 +237,7 @@ static int advise_area(struct mm *m, struct vma **v, u64 start, u64 end, int adv
 		return err;
 	err = mm_undo_save(m, from, to);
 	if (!err)
-		err = change_isolate(m, v, from, to);
+		err = mm_isolate(m, v, from, to);
 	if (!err)
 		vma_set_flags(m, *v, flags);
 	return err;
@@ -338,123 +345,33 @@ s64 mm_advise(struct task *t, u64 addr, u64 len, int advice)
 	return err ? err : queued;
 }
 
-/* ---- mlock ------------------------------------------------------------------ */
+/* ---- mseal ------------------------------------------------------------------ */
 
-/* Locked memory is counted here; the host only faults it in, as its own limit is not the guest's.
- */
-static int lock_populate(struct task *t, struct mm *m, u64 start, u64 end)
-{
-	struct vma *v;
-	int err = 0;
-
-	for (v = vma_find(m, start); v && v->start < end && !err; v = vma_next(v)) {
-		bool write = (v->prot & PROT_WRITE) && !(v->flags & MAP_SHARED);
-		struct hostop op = {
-		    .kind = HOSTOP_MADVISE,
-		    .fd = -1,
-		    .addr = max_of(start, v->start),
-		    .len = min_of(end, v->end) - max_of(start, v->start),
-		    .val = write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ,
-		};
-		/* What does not fit the queue stays to be faulted in on use. */
-		if (m->pending.nops == HOSTOPS_MAX)
-			break;
-		if (v->prot & PROT_RWX)
-			err = mm_queue_optional(m, t->thread, &op);
-	}
-	return err;
-}
-
-/* mm/mlock.c apply_vma_lock_flags. */
-static int lock_range(struct mm *m, u64 start, u64 end, bool lock)
-{
-	struct vma *v = vma_find(m, start);
-	u64 at = start;
-	int err = 0;
-
-	for (; at < end; at = v->end, v = vma_next(v)) {
-		u32 flags;
-		if (!v || v->start > at) {
-			err = -ENOMEM;
-			break;
-		}
-		flags = lock ? v->flags | VMA_LOCKED : v->flags & ~(u32)VMA_LOCKED;
-		if (flags == v->flags)
-			continue;
-		err = change_isolate(m, &v, max_of(start, v->start), min_of(end, v->end));
-		if (err)
-			break;
-		vma_set_flags(m, v, flags);
-	}
-	vma_merge_range(m, start, min_of(at, end));
-	return err;
-}
-
-static u64 locked_bytes(struct mm *m, u64 start, u64 end)
-{
-	u64 n = 0;
-
-	for (struct vma *v = vma_find(m, start); v && v->start < end; v = vma_next(v))
-		if (v->flags & VMA_LOCKED)
-			n += min_of(v->end, end) - max_of(v->start, start);
-	return n;
-}
-
-s64 mm_mlock(struct task *t, u64 addr, u64 len, bool lock)
+s64 mm_seal(struct task *t, u64 addr, u64 len)
 {
 	struct mm *m = t->mm;
-	u64 start = addr & PAGE_MASK, end, limit;
+	u64 end = addr + PAGE_ALIGN(len), at = addr;
+	struct vma *v;
 	s64 err;
 
-	if (lock && !mm_can_mlock(t))
-		return -EPERM;
-	len = PAGE_ALIGN(len + (addr & ~PAGE_MASK));
-	end = start + len;
-	if (end < start)
+	if ((addr & ~PAGE_MASK) || (len && !PAGE_ALIGN(len)) || end < addr)
 		return -EINVAL;
-	if (end == start)
+	if (end == addr)
 		return 0;
 	err = mm_lock(m);
 	if (err)
 		return err;
-	limit = task_rlimit(t, RLIMIT_MEMLOCK);
-	if (lock && !task_capable(t, CAP_IPC_LOCK) &&
-	    m->locked_vm + len - locked_bytes(m, start, end) > limit)
+	/* All of it or nothing. */
+	for (v = vma_find(m, addr); v && v->start <= at && at < end; v = vma_next(v))
+		at = v->end;
+	if (at < end)
 		err = -ENOMEM;
-	else
-		err = lock_range(m, start, end, lock);
-	if (!err && lock)
-		err = lock_populate(t, m, start, end);
-	mm_unlock(m);
-	return err;
-}
-
-s64 mm_mlockall(struct task *t, int flags)
-{
-	bool current = flags & MCL_CURRENT;
-	struct mm *m = t->mm;
-	struct vma *v;
-	s64 err;
-
-	if (flags && !mm_can_mlock(t))
-		return -EPERM;
-	err = mm_lock(m);
-	if (err)
-		return err;
-	if (current && m->total_vm > task_rlimit(t, RLIMIT_MEMLOCK) &&
-	    !task_capable(t, CAP_IPC_LOCK)) {
-		mm_unlock(m);
-		return -ENOMEM;
+	for (v = vma_find(m, addr); !err && v && v->start < end; v = vma_next(v)) {
+		err = mm_isolate(m, &v, max_of(addr, v->start), min_of(end, v->end));
+		if (!err)
+			vma_set_flags(m, v, v->flags | VMA_SEALED);
 	}
-	m->def_flags = flags & MCL_FUTURE ? VMA_LOCKED : 0;
-	if (current || !flags) {
-		TAILQ_FOREACH (v, &m->list, link)
-			vma_set_flags(
-			    m, v, current ? v->flags | VMA_LOCKED : v->flags & ~(u32)VMA_LOCKED);
-		vma_merge_range(m, 0, GUEST_MAX);
-	}
-	if (current && !(flags & MCL_ONFAULT))
-		err = lock_populate(t, m, 0, GUEST_MAX);
+	vma_merge_range(m, addr, end);
 	mm_unlock(m);
 	return err;
 }

@@ -33,8 +33,13 @@ void mm_detach_space(struct mm *m);
 /* mm_leave without an end of the thread: exec goes on with it. */
 void mm_drop_user(struct mm *m);
 
-/* Removes [start, end) from the tree, as the next op's doing. -ENOMEM: too many areas. */
+/* mm/mseal.c can_modify_mm: nothing in [start, end) is sealed. */
+bool mm_may_modify(struct mm *m, u64 start, u64 end);
+/* Removes [start, end) from the tree, as the next op's doing. -ENOMEM: too many areas; -EPERM. */
 must_check int mm_cut(struct mm *m, u64 start, u64 end);
+
+/* Cuts *v to what lies within [start, end), and makes *v that. -ENOMEM: too many areas. */
+must_check int mm_isolate(struct mm *m, struct vma **v, u64 start, u64 end);
 
 /* mm/mmap.c may_expand_vm: room for n more bytes of such an area under RLIMIT_AS and RLIMIT_DATA?
  */
@@ -43,6 +48,12 @@ bool mm_may_expand(struct task *t, const struct mm *m, u32 prot, u32 flags, u64 
 bool mm_may_lock(struct task *t, const struct mm *m, u32 flags, u64 n);
 /* mm/mlock.c can_do_mlock. */
 bool mm_can_mlock(struct task *t);
+
+/* shmat: as mm_map of all of f with MAP_SHARED; owner counts the attachment. flags: MAP_FIXED*. */
+s64 mm_map_shm(struct task *t, u64 addr, u64 len, u32 prot, u32 flags, struct file *f,
+               const struct vma_hold_owner *owner, void *arg);
+/* shmdt: -EINVAL if no attachment begins at addr. */
+s64 mm_unmap_shm(struct task *t, u64 addr);
 
 /* Where len bytes may go: mm/mmap.c get_unmapped_area, without MAP_FIXED. 0: nowhere. */
 u64 mm_free_range(struct mm *m, u64 hint, u64 len, u32 map_flags);

@@ -82,6 +82,14 @@ u64 mm_free_range(struct mm *m, u64 hint, u64 len, u32 map_flags)
 	return at ? at : vma_gap_bottomup(m, MMAP_LOW_BASE, GUEST_MAX, len, PAGE_SIZE);
 }
 
+bool mm_may_modify(struct mm *m, u64 start, u64 end)
+{
+	for (struct vma *v = vma_find(m, start); v && v->start < end; v = vma_next(v))
+		if (v->flags & VMA_SEALED)
+			return false;
+	return true;
+}
+
 int mm_cut(struct mm *m, u64 start, u64 end)
 {
 	struct vma *v = vma_find_range(m, start, end);
@@ -89,6 +97,8 @@ int mm_cut(struct mm *m, u64 start, u64 end)
 
 	if (!v)
 		return 0;
+	if (!mm_may_modify(m, start, end))
+		return -EPERM;
 	/* mm/vma.c: only a hole punched into one area adds to their number. */
 	if (v->start < start && v->end > end && m->nvmas >= MAX_MAP_COUNT)
 		return -ENOMEM;
@@ -121,6 +131,8 @@ struct mapping {
 	struct file *file; /* borrowed; NULL: anonymous */
 	struct map_backing backing;
 	struct vma_hold *hold;
+	const struct vma_hold_owner *owner; /* NULL: only the file counts */
+	void *owner_arg;
 };
 
 /* mm/mmap.c do_mmap, the part about a file. */
@@ -197,12 +209,18 @@ static int mapping_ask_file(struct mapping *g)
 	}
 	if (err)
 		return err;
-	if (f->ops->unmapped) {
-		g->hold = vma_hold_create(f, prot, shared);
-		if (!g->hold) {
+	if (!f->ops->unmapped && !g->owner)
+		return 0;
+	g->hold = vma_hold_create(f, prot, shared);
+	if (!g->hold) {
+		if (f->ops->unmapped)
 			f->ops->unmapped(f, prot, shared);
-			return -ENOMEM;
-		}
+		return -ENOMEM;
+	}
+	if (g->owner) {
+		g->hold->owner = g->owner;
+		g->hold->arg = g->owner_arg;
+		g->owner->added(g->owner_arg);
 	}
 	return 0;
 }
@@ -301,9 +319,29 @@ static s64 mapping_make_locked(struct task *t, struct mm *m, struct mapping *g)
 	return at;
 }
 
-s64 mm_map(struct task *t, u64 addr, u64 len, u32 prot, u32 flags, struct file *f, u64 off)
+/* What does not depend on how the call was made: checks, the file's say, the tree. */
+static s64 mapping_make(struct task *t, struct mapping *g)
 {
 	struct mm *m = t->mm;
+	s64 result;
+	int err = g->file ? mapping_check_file(g) : mapping_check_anon(g);
+
+	if (!err && g->file)
+		err = mapping_ask_file(g);
+	if (err)
+		return err;
+	result = mm_lock(m);
+	if (!result) {
+		result = mapping_make_locked(t, m, g);
+		mm_unlock(m);
+	}
+	if (g->hold)
+		vma_hold_put(g->hold);
+	return result;
+}
+
+s64 mm_map(struct task *t, u64 addr, u64 len, u32 prot, u32 flags, struct file *f, u64 off)
+{
 	struct mapping g = {
 	    .addr = addr,
 	    .off = off,
@@ -312,8 +350,6 @@ s64 mm_map(struct task *t, u64 addr, u64 len, u32 prot, u32 flags, struct file *
 	    .map_flags = flags,
 	    .file = f,
 	};
-	s64 result;
-	int err;
 
 	if (!len)
 		return -EINVAL;
@@ -341,19 +377,26 @@ s64 mm_map(struct task *t, u64 addr, u64 len, u32 prot, u32 flags, struct file *
 		g.vma_flags |= VMA_LOCKED;
 	if (flags & MAP_NORESERVE)
 		g.vma_flags |= VMA_NORESERVE;
-	err = f ? mapping_check_file(&g) : mapping_check_anon(&g);
-	if (!err && f)
-		err = mapping_ask_file(&g);
-	if (err)
-		return err;
-	result = mm_lock(m);
-	if (!result) {
-		result = mapping_make_locked(t, m, &g);
-		mm_unlock(m);
-	}
-	if (g.hold)
-		vma_hold_put(g.hold);
-	return result;
+	return mapping_make(t, &g);
+}
+
+s64 mm_map_shm(struct task *t, u64 addr, u64 len, u32 prot, u32 flags, struct file *f,
+               const struct vma_hold_owner *owner, void *arg)
+{
+	struct mapping g = {
+	    .addr = addr,
+	    .len = PAGE_ALIGN(len),
+	    .prot = prot,
+	    /* An attachment that was asked for read-only stays so. */
+	    .max_prot = prot & PROT_WRITE ? PROT_RWX : PROT_READ | PROT_EXEC,
+	    .map_flags = flags | MAP_SHARED,
+	    .vma_flags = VMA_SHM,
+	    .file = f,
+	    .owner = owner,
+	    .owner_arg = arg,
+	};
+
+	return g.len ? mapping_make(t, &g) : -ENOMEM;
 }
 
 /* ---- munmap ---------------------------------------------------------------- */
@@ -378,6 +421,40 @@ s64 mm_unmap(struct task *t, u64 addr, u64 len)
 		err = mm_cut(m, addr, end);
 		if (!err)
 			err = mm_queue(m, t->thread, &op);
+	}
+	mm_unlock(m);
+	return err;
+}
+
+/* v is a piece of an attachment of f (NULL: of any segment) that began at addr (ipc/shm.c). */
+static bool is_attached_at(const struct vma *v, u64 addr, const struct file *f)
+{
+	return (v->flags & VMA_SHM) && v->start - addr == v->off && (!f || v->file == f);
+}
+
+s64 mm_unmap_shm(struct task *t, u64 addr)
+{
+	struct mm *m = t->mm;
+	const struct file *f = NULL;
+	struct vma *v, *next;
+	s64 err = mm_lock(m);
+
+	if (err)
+		return err;
+	err = -EINVAL;
+	for (v = vma_find(m, addr); v; v = next) {
+		struct hostop op = {.kind = HOSTOP_MUNMAP, .fd = -1};
+		next = vma_next(v);
+		if (!is_attached_at(v, addr, f))
+			continue;
+		f = v->file;
+		op.addr = v->start;
+		op.len = v->end - v->start;
+		err = mm_cut(m, v->start, v->end);
+		if (!err)
+			err = mm_queue(m, t->thread, &op);
+		if (err)
+			break;
 	}
 	mm_unlock(m);
 	return err;

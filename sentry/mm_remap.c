@@ -159,6 +159,8 @@ static s64 remap_locked(struct task *t, struct mm *m, struct remap *r)
 
 	if (!v)
 		return -EFAULT;
+	if (!mm_may_modify(m, r->old, r->old + max_of(r->oldlen, PAGE_SIZE)))
+		return -EPERM;
 	if (r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))
 		return remap_to(t, m, r);
 	if (r->oldlen >= r->newlen) {

@@ -135,6 +135,16 @@ s64 sys_msync(struct task *t, const struct syscall_args *a)
 	return hole ? -ENOMEM : 0;
 }
 
+s64 sys_mincore(struct task *t, const struct syscall_args *a)
+{
+	return mm_mincore(t, arg_u64(a, 0), arg_u64(a, 1), arg_u64(a, 2));
+}
+
+s64 sys_mseal(struct task *t, const struct syscall_args *a)
+{
+	return arg_u64(a, 2) ? -EINVAL : mm_seal(t, arg_u64(a, 0), arg_u64(a, 1));
+}
+
 /*
  * mm/mmap.c: a nonlinear mapping is emulated by a mapping of its own for the
  * window, as Linux has done since 4.0.

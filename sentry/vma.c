@@ -101,7 +101,7 @@ struct vma *vma_clone(const struct vma *v)
 
 struct vma_hold *vma_hold_create(struct file *f, int prot, bool shared)
 {
-	struct vma_hold *h = malloc(sizeof(*h));
+	struct vma_hold *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		return NULL;
@@ -109,14 +109,36 @@ struct vma_hold *vma_hold_create(struct file *f, int prot, bool shared)
 	h->file = file_get(f);
 	h->prot = prot;
 	h->shared = shared;
+	h->asked = f->ops->unmapped != NULL;
 	return h;
+}
+
+struct vma_hold *vma_hold_fork(struct vma_hold *h)
+{
+	struct vma_hold *own;
+
+	if (!h->owner) {
+		ref_get(&h->ref);
+		return h;
+	}
+	own = vma_hold_create(h->file, h->prot, h->shared);
+	if (!own)
+		return NULL;
+	own->asked = false;
+	own->owner = h->owner;
+	own->arg = h->arg;
+	own->owner->added(own->arg);
+	return own;
 }
 
 void vma_hold_put(struct vma_hold *h)
 {
 	if (!ref_put(&h->ref))
 		return;
-	h->file->ops->unmapped(h->file, h->prot, h->shared);
+	if (h->asked)
+		h->file->ops->unmapped(h->file, h->prot, h->shared);
+	if (h->owner)
+		h->owner->gone(h->arg);
 	file_put(h->file);
 	free(h);
 }

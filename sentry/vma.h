@@ -19,16 +19,26 @@
 
 /*
  * One successful file_ops.map: shared by all areas that came of it by splits and
- * forks; the file hears of the end of the last one.
+ * forks; the file hears of the end of the last one. Who must count forks too
+ * (attachments of System V shared memory) has an owner: a fork then makes a hold of its own.
  */
+struct vma_hold_owner {
+	void (*added)(void *arg); /* by mmap or fork; maybe with an mm's mutex held */
+	void (*gone)(void *arg);
+};
 struct vma_hold {
 	struct ref ref;
 	struct file *file; /* held */
 	int prot;
 	bool shared;
+	bool asked; /* file_ops.unmapped is owed */
+	const struct vma_hold_owner *owner;
+	void *arg;
 };
 /* NULL: out of memory. */
 struct vma_hold *vma_hold_create(struct file *f, int prot, bool shared);
+/* Of a forked area; NULL: out of memory. */
+struct vma_hold *vma_hold_fork(struct vma_hold *h);
 void vma_hold_put(struct vma_hold *h);
 
 /* An area outside any tree; file and name unset. NULL: out of memory. */

@@ -4,7 +4,7 @@
  * allowed; the ranges are checked here once more so that a mistake up there
  * cannot unmap the stub from under itself, and the filter checks what it can.
  *
- * Host calls: mmap, munmap, mprotect, mremap, madvise, msync, futex, recvmsg, close.
+ * Host calls: mmap, munmap, mprotect, mremap, madvise, msync, mincore, futex, recvmsg, close.
  */
 #include "platform/stub/stub.h"
 #include <linux/futex.h>
@@ -122,6 +122,10 @@ static s64 run_one(struct stub_context *ctx, const struct stub_op *op, s32 fd)
 		return host3(__NR_msync, op->addr, op->len, op->flags);
 	case HOSTOP_MLOCK:
 		return op_mlock(op);
+	case HOSTOP_MINCORE:
+		if (!guest_range(op->newaddr, op->len / PAGE_SIZE))
+			return -EFAULT;
+		return host3(__NR_mincore, op->addr, op->len, op->newaddr);
 	}
 	return -ENOSYS;
 }

@@ -1,0 +1,19 @@
+/*
+ * System V IPC (sysvipc(7)): shared memory, semaphores, message queues. What
+ * the rest of the sentry needs of it.
+ */
+#pragma once
+#include "base/types.h"
+
+struct pseudo_ref;
+struct text;
+struct thread_group;
+
+void ipc_init(void);
+/* A process ends: its semaphore adjustments are made (SEM_UNDO). On one of its own fibers. */
+void ipc_group_exit(struct thread_group *g);
+
+/* /proc/sysvipc/{shm,sem,msg}. */
+int ipc_show_shm(const struct pseudo_ref *ref, struct text *t);
+int ipc_show_sem(const struct pseudo_ref *ref, struct text *t);
+int ipc_show_msg(const struct pseudo_ref *ref, struct text *t);
