@@ -9,6 +9,7 @@
 #include "base/fiber.h"
 #include "fs/vfs/file.h"
 #include "fs/vfs/inode.h"
+#include "fs/vfs/namei.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -155,6 +156,11 @@ void pipe_release(struct file *f)
 	open_leave(end->pipe, file_readable(f), file_writable(f));
 	pipe_detach(f->inode, end->pipe);
 	free(end);
+}
+
+void pipe_init(void)
+{
+	vfs_set_special_open(S_IFIFO, fifo_open);
 }
 
 int pipe_create(u32 flags, struct file *out[2])

@@ -16,6 +16,9 @@ struct pipe;
 #define PIPE_DEFAULT_SIZE (16 * PAGE_SIZE)
 #define PIPE_MAX_SIZE     (1UL << 20) /* /proc/sys/fs/pipe-max-size: beyond it, CAP_SYS_RESOURCE */
 
+/* Tells the VFS how FIFOs are opened; once, at start-up. */
+void pipe_init(void);
+
 /*
  * pipe2(2). flags: O_NONBLOCK, O_DIRECT; O_CLOEXEC is the descriptors' affair and is
  * ignored; others: -EINVAL. out[0] is the read end. One reference each.

@@ -61,10 +61,15 @@ static void removal_end(struct removal *r, int err)
 			dentry_prune(r->victim);
 		else
 			notify_event(i, NULL, IN_ATTRIB);
-		notify_name(dir, r->name, IN_DELETE, 0, i);
 		mount_detach_all_at(r->victim);
+		inode_get(i);
 	}
+	/* The end of the object, if this is it, comes before the news of the name's. */
 	dentry_put(r->victim);
+	if (!err) {
+		notify_name(dir, r->name, IN_DELETE, 0, i);
+		inode_put(i);
+	}
 	path_put(r->parent);
 }
 

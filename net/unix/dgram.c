@@ -14,8 +14,9 @@
 #include <sys/epoll.h>
 #include <sys/time.h>
 
-/* What a datagram costs its sender beside its bytes: Linux's sk_buff and its tail. */
-#define OVERHEAD 768
+/* What a datagram costs its sender on Linux beside its bytes: struct sk_buff and its tail. */
+#define SKB_HEAD 256
+#define SKB_TAIL 320
 /* The longest datagram is the send buffer less this (net/unix/af_unix.c). */
 #define SNDBUF_SLACK 32
 
@@ -37,6 +38,21 @@ static int target_of(struct unix_socket *u, const struct msg *m, struct unix_soc
 		return unix_find(u, m->name, out);
 	*out = unix_peer_get(u);
 	return *out ? 0 : -ENOTCONN;
+}
+
+/*
+ * So that as many fit as there: small ones come from power-of-two caches, large
+ * ones lie in pages.
+ */
+static u32 charge_of(size_t len)
+{
+	u32 cache = 512;
+
+	if (len + SKB_TAIL > PAGE_SIZE)
+		return SKB_HEAD + SKB_TAIL + PAGE_ALIGN(len);
+	while (cache < len + SKB_TAIL)
+		cache *= 2;
+	return SKB_HEAD + cache;
 }
 
 /* A message with m's bytes and files. On failure m is as before. */
@@ -62,7 +78,7 @@ static int make_message(struct unix_socket *u, struct unix_socket *other, struct
 	}
 	msg->len = len;
 	msg->cred = unix_msg_cred(m, u, other);
-	msg->charge = len + OVERHEAD;
+	msg->charge = charge_of(len);
 	msg->from = unix_get(u);
 	atomic_fetch_add(&u->charged, msg->charge);
 	lock_acquire(&u->lock);
@@ -119,7 +135,7 @@ static void forget_peer(struct unix_socket *u, struct unix_socket *gone)
 static ssize_t send_to(struct unix_socket *u, struct unix_socket *other, struct msg *m)
 {
 	ssize_t len = m->data->resid;
-	struct unix_msg *msg;
+	struct unix_msg *msg = NULL;
 
 	if (u->shut & UNIX_SHUT_WR)
 		return -EPIPE;

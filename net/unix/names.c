@@ -357,12 +357,14 @@ static int find_path(const struct sock_addr *a, struct unix_socket **out)
 
 int unix_find(struct unix_socket *u, const struct sock_addr *a, struct unix_socket **out)
 {
+	*out = NULL;
 	if (!addr_valid(a))
 		return -EINVAL;
 	if (!addr_is_abstract(a)) {
 		int err = find_path(a, out);
 		if (!err && (*out)->base.type != u->base.type) {
 			unix_put(*out);
+			*out = NULL;
 			err = -EPROTOTYPE;
 		}
 		return err;
