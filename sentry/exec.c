@@ -249,7 +249,6 @@ static void exec_reset_task(struct exec *x)
 	g->dumpable = !x->nondumpable;
 	if (x->secure)
 		t->pdeath_signal = 0;
-	t->keep_caps = false;
 	t->rseq = uptr_make(0);
 	t->rseq_len = 0;
 	{

@@ -12,7 +12,9 @@
 #include "base/fiber.h"
 #include "fs/vfs/fdtable.h"
 #include "fs/vfs/fs_context.h"
+#include "sentry/cpu_limit.h"
 #include "sentry/cpu_time.h"
+#include "sentry/futex_pi.h"
 #include "sentry/mm.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/pid.h"
@@ -85,6 +87,7 @@ static void clear_tid(struct task *t)
 void task_leave_words(struct task *t)
 {
 	robust_list_exit(t);
+	futex_pi_exit(t);
 	clear_tid(t);
 	t->robust_list = uptr_make(0);
 	t->clear_child_tid = uptr_make(0);
@@ -285,6 +288,7 @@ void task_exit(struct task *t, int exit_code)
 	if (last) {
 		posix_timers_stop(t->group);
 		ipc_group_exit(t->group);
+		cpu_limit_stop(t->group);
 	}
 	leave_memory(t);
 	vfork_release(t);

@@ -13,6 +13,7 @@
 #include "fs/vfs/fdtable.h"
 #include "fs/vfs/file.h"
 #include "fs/vfs/fs_context.h"
+#include "sentry/cpu_limit.h"
 #include "sentry/mm.h"
 #include "sentry/pid.h"
 #include "sentry/pidfd.h"
@@ -140,11 +141,11 @@ static void copy_plain(struct task *t, struct task *child, const struct clone_ar
 	memcpy(child->comm, t->comm, sizeof(child->comm));
 	child->blocked = t->blocked;
 	child->no_new_privs = t->no_new_privs;
-	child->keep_caps = t->keep_caps;
 	child->timer_slack = t->timer_slack;
 	child->sched_policy = t->sched_policy;
 	child->sched_priority = t->sched_priority;
 	child->nice = t->nice;
+	child->ioprio = t->ioprio;
 	child->cpus_allowed = t->cpus_allowed;
 	child->seccomp = seccomp_filter_get(t->seccomp);
 	child->start_time = time_monotonic() - kernel.boot_monotonic + kernel.boot_boottime;
@@ -408,6 +409,10 @@ s64 task_clone(struct task *t, const struct clone_args_k *a)
 	err = build(t, child, a, &pidfd);
 	if (err)
 		return err;
+	if (!(a->flags & CLONE_THREAD))
+		/* The limit is inherited, the time used is not (setrlimit(2)); without memory, it
+		 * is lost. */
+		(void)cpu_limit_changed(child->group);
 	s32 tid = child->tid;
 	struct vfork_wait *v = child->vfork;
 	if (v)

@@ -1,6 +1,6 @@
 /*
  * The one sandbox of this process; see kernel.h.
- * Host calls: sched_getaffinity, once, before the lock-down.
+ * Host calls: sched_getaffinity and sysinfo, once, before the lock-down.
  */
 #include "sentry/kernel.h"
 #include "base/bug.h"
@@ -9,6 +9,7 @@
 #include "sentry/pid.h"
 #include <sched.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 
 /* Enough for a build or a browser, and well below what a host with small limits can bear. */
@@ -28,9 +29,19 @@ static u64 cpus_of_host(void)
 	return mask ? mask : 1;
 }
 
+static void memory_of_host(void)
+{
+	struct sysinfo s;
+	if (sysinfo(&s) < 0)
+		return;
+	kernel.memory_total = (u64)s.totalram * s.mem_unit;
+	kernel.memory_free = (u64)s.freeram * s.mem_unit;
+}
+
 void kernel_init(void)
 {
 	struct timespec boot;
+	memory_of_host();
 	lock_init(&kernel.tasks_lock, RANK_TASKS);
 	lock_init(&kernel.uts_lock, RANK_OBJECT);
 	kernel.pids = pid_table_create();

@@ -14,6 +14,10 @@ struct pid_table;
 struct trace;
 struct super;
 
+/* What uname(2) shows: a long-term kernel whose interfaces these are. */
+#define KERNEL_RELEASE "6.1.0"
+#define KERNEL_VERSION "#1 SMP PREEMPT_DYNAMIC moat"
+
 #define UTS_LEN 64
 struct uts {
 	char nodename[UTS_LEN + 1];
@@ -41,9 +45,10 @@ struct kernel {
 	u64 boot_monotonic; /* ns: the guest's CLOCK_BOOTTIME zero is the host's; this is when the
 	                       sandbox began */
 	u64 boot_realtime, boot_boottime;
-	u64 cpus_online;     /* what the host lets the sandbox run on, of the first 64 */
-	u64 memory_limit;    /* bytes; 0: none */
-	struct trace *trace; /* NULL: off */
+	u64 cpus_online;               /* what the host lets the sandbox run on, of the first 64 */
+	u64 memory_total, memory_free; /* bytes; as sysinfo shows them */
+	u64 memory_limit;              /* bytes; 0: none */
+	struct trace *trace;           /* NULL: off */
 	bool debug;
 	_Atomic u64 forks, syscalls, context_switches;
 };

@@ -29,6 +29,7 @@ struct tty;
 struct session;
 struct process_group;
 struct posix_timers;
+struct cpu_limit;
 struct seccomp_filter;
 struct tracer_link;
 
@@ -100,6 +101,7 @@ struct thread_group {
 
 	struct lock limits_lock;
 	struct rlimit64 limits[RLIM_NLIMITS];
+	struct cpu_limit *cpu_limit; /* S: watches RLIMIT_CPU, or NULL */
 	struct posix_timers *timers; /* POSIX and interval timers: sentry/posix_timer.h */
 	u64 start_time;              /* CLOCK_BOOTTIME ns */
 	_Atomic s32 oom_score_adj;
@@ -171,14 +173,14 @@ struct task {
 	struct uptr clear_child_tid, robust_list;
 	u64 robust_list_len;
 	struct vfork_wait *vfork; /* the parent waits until this task execs or exits */
-	bool no_new_privs, keep_caps;
+	bool no_new_privs;
 	u64 syscall_nr; /* of the call under way, or ~0 */
 	u64 timer_slack;
 	struct uptr rseq;
 	u32 rseq_len, rseq_sig;
 	struct seccomp_filter *seccomp;
 	struct tracer_link *tracer;
-	int sched_policy, sched_priority, nice;
+	int sched_policy, sched_priority, nice, ioprio;
 	u64 cpus_allowed;
 	u64 start_time;
 	bool mm_queued;  /* host memory operations queued since the last run: mm_ops_done */
