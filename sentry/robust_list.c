@@ -69,7 +69,7 @@ static bool lock_died(struct task *t, u64 addr, bool pi, bool pending)
 			break;
 		word = old;
 	}
-	/* Waiters of a PI futex are the sentry's: futex_pi_exit hands it on. */
+	/* Waiters of a PI futex are the sentry's: futex_pi_exit, which comes next, hands it on. */
 	if (!pi && (word & FUTEX_WAITERS))
 		wake_one(t, addr);
 	return true;
