@@ -27,7 +27,7 @@ struct sigqueue_entry {
 	bool queued;
 };
 struct sigqueue_list {
-	u64 set; /* signals pending in this list */
+	_Atomic u64 set; /* signals pending in this list; changed under the siglock */
 	TAILQ_HEAD(, sigqueue_entry) queue;
 };
 

@@ -67,7 +67,7 @@ struct thread_group {
 	TAILQ_HEAD(, thread_group) children;
 	TAILQ_ENTRY(thread_group) sibling_link, all_link, pgrp_link;
 	struct process_group *pgrp;
-	enum group_state state;
+	_Atomic enum group_state state;
 	int exit_signal; /* to the parent at the end; 0: none, -1: a reaped-by-itself thread clone
 	                  */
 	bool child_subreaper, did_exec;
@@ -137,7 +137,7 @@ struct task {
 
 	/* T */
 	TAILQ_ENTRY(task) thread_link;
-	bool exited;
+	_Atomic bool exited;
 	int exit_code;
 
 	/* S */
