@@ -108,9 +108,7 @@ enum hostop_kind {
 	HOSTOP_FUTEX,
 	HOSTOP_STORE32,   /* addr <- val */
 	HOSTOP_UNMAP_ALL, /* everything below GUEST_MAX: execve */
-	HOSTOP_MSYNC,
-	HOSTOP_MLOCK,
-	HOSTOP_MINCORE, /* addr,len; newaddr: the guest's vector, a byte per page */
+	HOSTOP_MINCORE,   /* addr,len; newaddr: the guest's vector, a byte per page */
 };
 struct hostop {
 	u8 kind;

@@ -119,7 +119,6 @@ static const struct stub_rule stub_rules[] = {
     {SYS_madvise, NULL, 1, {ARG(2, EQ, MADV_POPULATE_READ, 0)}},
     {SYS_madvise, NULL, 1, {ARG(2, EQ, MADV_POPULATE_WRITE, 0)}},
     {SYS_madvise, NULL, 1, {ARG(2, EQ, MADV_REMOVE, 0)}},
-    {SYS_msync, "the guest's file mappings", 0, {ARG_NONE}},
     {SYS_mincore, "which of the guest's own pages are there", 0, {ARG_NONE}},
     {SYS_clone, "a fork, or a thread: two exact flag words", 1, {ARG(0, EQ, STUB_FORK_FLAGS, 0)}},
     {SYS_clone, NULL, 1, {ARG(0, EQ, STUB_THREAD_FLAGS, 0)}},

@@ -4,7 +4,7 @@
  * allowed; the ranges are checked here once more so that a mistake up there
  * cannot unmap the stub from under itself, and the filter checks what it can.
  *
- * Host calls: mmap, munmap, mprotect, mremap, madvise, msync, mincore, futex, recvmsg, close.
+ * Host calls: mmap, munmap, mprotect, mremap, madvise, mincore, futex, recvmsg, close.
  */
 #include "platform/stub/stub.h"
 #include <linux/futex.h>
@@ -80,17 +80,6 @@ static s64 op_futex(struct stub_context *ctx, const struct stub_op *op)
 	return stub_futex(ctx, op->addr, all, op->val, fourth, op->newaddr, val3);
 }
 
-static s64 op_mlock(const struct stub_op *op)
-{
-	/*
-	 * What a guest can observe of mlock is that the pages are there. To pin
-	 * them on the host would let a guest eat into its user's RLIMIT_MEMLOCK.
-	 */
-	s64 result = host3(__NR_madvise, op->addr, op->len,
-	                   (op->prot & PROT_WRITE) ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
-	return result == -EINVAL ? 0 : result;
-}
-
 static s64 run_one(struct stub_context *ctx, const struct stub_op *op, s32 fd)
 {
 	if (op->kind != HOSTOP_FUTEX && op->kind != HOSTOP_UNMAP_ALL &&
@@ -118,10 +107,6 @@ static s64 run_one(struct stub_context *ctx, const struct stub_op *op, s32 fd)
 		return stub_store32(op->addr, (u32)op->val);
 	case HOSTOP_UNMAP_ALL:
 		return host3(__NR_munmap, 0, GUEST_MAX, 0);
-	case HOSTOP_MSYNC:
-		return host3(__NR_msync, op->addr, op->len, op->flags);
-	case HOSTOP_MLOCK:
-		return op_mlock(op);
 	case HOSTOP_MINCORE:
 		if (!guest_range(op->newaddr, op->len / PAGE_SIZE))
 			return -EFAULT;

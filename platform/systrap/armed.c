@@ -147,10 +147,7 @@ int armed_poll(void)
 		for (; bits; bits &= bits - 1) {
 			u32 slot = w * 64 + (u32)__builtin_ctzll(bits);
 			struct systrap_thread *t = atomic_load(&slots[slot].thread);
-			if (!t || (atomic_load_explicit(&t->ctx->state, memory_order_acquire) &
-			           0xff) != STUB_REQUEST)
-				continue;
-			if (!claim(slot))
+			if (!t || !is_asking(t) || !claim(slot))
 				continue;
 			fiber_unpark(slots[slot].fiber);
 			found++;
