@@ -22,6 +22,7 @@ static void uio_init_one(struct uio *u, struct uspace *uspace, void *base, size_
 	u->skip = 0;
 	u->resid = n;
 	u->faulted = false;
+	u->reserved = false;
 	u->heap = NULL;
 }
 
@@ -100,6 +101,9 @@ static size_t uio_front(struct uio *u)
 void uio_advance(struct uio *u, size_t n)
 {
 	BUG_ON(n > u->resid);
+	if (u->reserved && n)
+		u->uspace->ops->commit(u->uspace, (u64)u->iov->iov_base + u->skip, n);
+	u->reserved = false;
 	u->resid -= n;
 	while (n) {
 		size_t part = min_of(n, uio_front(u));
@@ -153,6 +157,7 @@ static ssize_t uio_move(struct uio *u, char *buf, size_t n, enum direction dir)
 	if (u->uspace)
 		lock_assert_none();
 	n = min_of(n, u->resid);
+	u->reserved = false;
 	while (moved < n && !u->faulted) {
 		part = min_of(n - moved, uio_front(u));
 		did = uio_move_part(u, (char *)u->iov->iov_base + u->skip, buf ? buf + moved : NULL,
@@ -194,5 +199,8 @@ void *uio_reserve(struct uio *u, size_t *n)
 		return p;
 	if (!u->uspace->ops->reserve)
 		return NULL;
-	return u->uspace->ops->reserve(u->uspace, (u64)p, n);
+	uspace_grow(u->uspace, (u64)p, *n);
+	p = u->uspace->ops->reserve(u->uspace, (u64)p, n);
+	u->reserved = p != NULL;
+	return p;
 }

@@ -22,8 +22,7 @@ static bool range_wraps(u64 addr, size_t n)
 	return addr + n < addr;
 }
 
-/* A buffer on the part of the stack that the guest has not touched yet. */
-static inline void range_grow(struct uspace *u, u64 addr, size_t n)
+void uspace_grow(struct uspace *u, u64 addr, size_t n)
 {
 	if (addr < u->grow_high && addr + n > u->grow_low)
 		u->grow(u, max_of(addr, u->grow_low));
@@ -33,7 +32,7 @@ size_t uspace_read(struct uspace *u, void *dst, u64 src, size_t n)
 {
 	if (!u || range_wraps(src, n))
 		return 0;
-	range_grow(u, src, n);
+	uspace_grow(u, src, n);
 	return u->ops->read(u, dst, src, n);
 }
 
@@ -41,7 +40,7 @@ size_t uspace_write(struct uspace *u, u64 dst, const void *src, size_t n)
 {
 	if (!u || range_wraps(dst, n))
 		return 0;
-	range_grow(u, dst, n);
+	uspace_grow(u, dst, n);
 	return u->ops->write(u, dst, src, n);
 }
 

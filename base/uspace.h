@@ -22,8 +22,10 @@ struct uspace_ops {
 	/*
 	 * Where up to *n bytes bound for guest address dst may be written in
 	 * place, to be delivered with the reply; NULL: use write. May lower *n.
+	 * The place is good until the next op; commit says how much of it counts.
 	 */
 	void *(*reserve)(struct uspace *u, u64 dst, size_t *n);
+	void (*commit)(struct uspace *u, u64 dst, size_t n);
 	/* 4-byte atomic compare-and-exchange on guest memory: 0, -EFAULT; *old gets what was there.
 	 */
 	int (*cmpxchg32)(struct uspace *u, u64 addr, u32 expect, u32 value, u32 *old);
@@ -38,6 +40,9 @@ struct uspace {
 	u64 grow_low, grow_high;
 	void (*grow)(struct uspace *u, u64 addr);
 };
+
+/* [addr, addr + n) is about to be accessed by other means than the ops: a stack grows to it. */
+void uspace_grow(struct uspace *u, u64 addr, size_t n);
 
 /* The running fiber's guest memory. */
 must_check int copy_in(void *dst, struct uptr src, size_t n);
@@ -70,6 +75,7 @@ struct uio {
 	size_t skip;  /* bytes of iov[0] already consumed */
 	size_t resid; /* bytes left in all */
 	bool faulted; /* a copy stopped at a bad guest address */
+	bool reserved; /* uio_reserve gave out a place in guest memory */
 	struct iovec fast[8];
 	struct iovec *heap; /* owned; freed by uio_destroy */
 };
@@ -96,7 +102,7 @@ must_check ssize_t uio_zero(struct uio *u, size_t n);
 void uio_revert(struct uio *u, size_t n);
 /*
  * A place to produce up to *n bytes for the front of u without a second copy,
- * or NULL. After filling it, uio_advance(u, produced).
+ * or NULL. After filling it, uio_advance(u, produced); no other copy may come in between.
  */
 void *uio_reserve(struct uio *u, size_t *n);
 void uio_advance(struct uio *u, size_t n);

@@ -185,6 +185,9 @@ size_t platform_space_write(struct platform_space *s, u64 dst, const void *src, 
 
 int platform_frame_push(struct platform_thread *t, const struct signal_frame *f)
 {
+	/* A frame is an XSAVE image and registers, information and alignment around it. */
+	u64 n = min_of(platform_xstate_size() + 1024, f->sp);
+	uspace_grow(&t->uspace, f->sp - n, n);
 	return platform->frame_push(t, f);
 }
 

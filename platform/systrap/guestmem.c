@@ -262,6 +262,24 @@ static size_t guest_read_str(struct uspace *u, char *dst, u64 src, size_t n)
 	return done;
 }
 
+/* More is not worth the window: the host copies it in one call. */
+static void *guest_reserve(struct uspace *u, u64 dst, size_t *n)
+{
+	struct systrap_thread *t = uspace_thread(u);
+	*n = guest_limit(dst, *n);
+	if (*n == 0 || *n > STUB_WINDOW_SIZE - t->window_used || t->outs == STUB_OUT_SEGMENTS)
+		return NULL;
+	return window(t, t->window_used);
+}
+
+static void guest_commit(struct uspace *u, u64 dst, size_t n)
+{
+	struct systrap_thread *t = uspace_thread(u);
+	window_forget(t, dst, n);
+	t->out[t->outs++] = (struct stub_segment){dst, (u32)n, t->window_used};
+	t->window_used = (t->window_used + (u32)n + 63) & ~63u;
+}
+
 static int guest_cmpxchg32(struct uspace *u, u64 addr, u32 expect, u32 value, u32 *old)
 {
 	struct systrap_thread *t = uspace_thread(u);
@@ -284,5 +302,7 @@ const struct uspace_ops guestmem_ops = {
     .read = guest_read,
     .write = guest_write,
     .read_str = guest_read_str,
+    .reserve = guest_reserve,
+    .commit = guest_commit,
     .cmpxchg32 = guest_cmpxchg32,
 };
