@@ -4,7 +4,7 @@
 
 void ipc_init(void)
 {
-	shm_init();
-	sem_init_ids();
-	msg_init();
+	shm_ids_init();
+	sem_ids_init();
+	msg_ids_init();
 }

@@ -2,6 +2,6 @@
 #pragma once
 struct thread_group;
 
-void shm_init(void);
-void sem_init_ids(void);
-void msg_init(void);
+void shm_ids_init(void);
+void sem_ids_init(void);
+void msg_ids_init(void);

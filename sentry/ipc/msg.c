@@ -63,7 +63,7 @@ static void queue_free(struct ipc_object *o)
 	free(q);
 }
 
-void msg_init(void)
+void msg_ids_init(void)
 {
 	ipc_ids_init(&queues, MSG_QUEUES_MAX, queue_free);
 }

@@ -22,7 +22,7 @@ static void sem_free(struct ipc_object *o)
 	free(container_of(o, struct sem_set, base));
 }
 
-void sem_init_ids(void)
+void sem_ids_init(void)
 {
 	ipc_ids_init(&sems, SEM_SETS_MAX, sem_free);
 }

@@ -53,7 +53,7 @@ static void shm_free(struct ipc_object *o)
 	free(s);
 }
 
-void shm_init(void)
+void shm_ids_init(void)
 {
 	ipc_ids_init(&shms, SHM_COUNT_MAX, shm_free);
 }
