@@ -108,13 +108,18 @@ static inline void census_check(const struct census *c, void *arg)
 	cr_assert_eq(c->live, 0, "%ld of '%s' are left", (long)c->live, c->name);
 }
 
-/* And nothing may be left of it. */
-static inline void view_close(struct view *v)
+static inline void view_end(struct view *v)
 {
 	fs_context_put(caller()->fs);
 	caller()->fs = NULL;
 	path_put(v->root);
 	mount_ns_put(v->ns);
+}
+
+/* And nothing may be left of it. */
+static inline void view_close(struct view *v)
+{
+	view_end(v);
 	census_each(census_check, NULL);
 }
 

@@ -1,17 +1,34 @@
 /*
- * overlay, over two lower directories of the host (`lo` below `mid`) with an
- * upper layer that is a third one.
+ * overlay, over two lower directories of the host (`lo` below `mid`). Every test
+ * runs twice: with a third directory as the upper layer, and with a tmpfs.
  */
 #include "tests/unit/fs/view.h"
 #include "fs/hostfs/fd_cache.h"
 #include "fs/hostfs/hostfs.h"
 #include "fs/overlay/overlay.h"
+#include "fs/tmpfs/tmpfs.h"
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 static char lo[64], mid[64], up[64];
+static struct super *upper; /* outlives the overlay, for those that mount it again */
 static struct view v;
+
+#define OVERLAY_TEST(name)                                                                         \
+	static void name(void);                                                                    \
+	Test(overlay_dir, name)                                                                    \
+	{                                                                                          \
+		upper = layer(up, false);                                                          \
+		name();                                                                            \
+	}                                                                                          \
+	Test(overlay_tmpfs, name)                                                                  \
+	{                                                                                          \
+		cr_assert_eq(tmpfs_type.mount(&tmpfs_type, "tmpfs", SB_LOWER, "mode=755", &upper), \
+		             0);                                                                   \
+		name();                                                                            \
+	}                                                                                          \
+	static void name(void)
 
 static struct super *layer(const char *dir, bool readonly)
 {
@@ -26,20 +43,46 @@ static struct super *layer(const char *dir, bool readonly)
 static void mount_it(void)
 {
 	struct super *lower[2] = {layer(mid, true), layer(lo, true)};
-	struct super *upper = layer(up, false), *sb;
+	struct super *sb;
 
 	cr_assert_eq(overlay_mount(lower, 2, upper, &sb), 0);
 	super_put(lower[0]);
 	super_put(lower[1]);
-	super_put(upper);
 	view_open(&v, sb);
 }
 
-/* As a later sandbox would find it, on the same upper directory. */
+/* As a later sandbox would find it, on the same upper layer. */
 static void mount_again(void)
 {
-	view_close(&v);
+	view_end(&v);
 	mount_it();
+}
+
+/* What the upper layer has under a path; false: nothing. */
+static bool up_attr(const char *path, struct attr *a)
+{
+	struct inode *at = inode_get(upper->root), *next;
+	int err = 0;
+
+	while (!err && *path) {
+		size_t len = strcspn(path, "/");
+
+		mutex_acquire(&at->mutex);
+		err = at->ops->lookup ? at->ops->lookup(at, path, len, &next) : -ENOTDIR;
+		mutex_release(&at->mutex);
+		inode_put(at);
+		at = err ? NULL : next;
+		path += len + (path[len] == '/');
+	}
+	if (!err)
+		err = inode_getattr(at, a);
+	inode_put(at);
+	return !err;
+}
+
+static bool up_has(const char *path)
+{
+	return up_attr(path, &(struct attr){0});
 }
 
 static void setup(void)
@@ -62,16 +105,19 @@ static void setup(void)
 
 static void teardown(void)
 {
-	view_close(&v);
+	view_end(&v);
+	super_put(upper);
+	census_each(census_check, NULL);
 	cr_assert_eq(fd_cache_count(), 0);
 	host_dir_remove(lo);
 	host_dir_remove(mid);
 	host_dir_remove(up);
 }
 
-TestSuite(overlay, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(overlay_dir, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(overlay_tmpfs, .init = setup, .fini = teardown, .timeout = 60);
 
-Test(overlay, layers_show_through)
+OVERLAY_TEST(layers_show_through)
 {
 	struct name_sink n = {0};
 
@@ -88,7 +134,7 @@ Test(overlay, layers_show_through)
 	cr_assert_eq(view_file(&v, "none", O_RDONLY, &(struct file *){0}), -ENOENT);
 }
 
-Test(overlay, needs_layers_that_were_mounted_for_it)
+OVERLAY_TEST(needs_layers_that_were_mounted_for_it)
 {
 	struct hostfs_options o = {.readonly = true};
 	struct super *sb, *plain;
@@ -100,8 +146,9 @@ Test(overlay, needs_layers_that_were_mounted_for_it)
 	super_put(plain);
 }
 
-Test(overlay, writing_copies_up)
+OVERLAY_TEST(writing_copies_up)
 {
+	struct attr a;
 	struct stat st;
 	struct path p;
 
@@ -114,9 +161,9 @@ Test(overlay, writing_copies_up)
 	cr_assert_eq(vfs_utimes(p, (struct timespec[2]){{5, 0}, {6, 7}}), 0);
 	path_put(p);
 	view_expect(&v, "tree/sub/leaf", "leaf");
-	cr_assert_eq(stat(host_path(up, "tree/sub/leaf"), &st), 0);
-	cr_assert_eq(st.st_mode & 07777, 04751);
-	cr_assert_eq(st.st_mtim.tv_nsec, 7);
+	cr_assert(up_attr("tree/sub/leaf", &a));
+	cr_assert_eq(a.mode & 07777, 04751);
+	cr_assert_eq(a.mtime.tv_nsec, 7);
 	/* Its directory has not changed for the guest. */
 	cr_assert_eq(view_attr(&v, "tree/sub").mtime.tv_sec, 22);
 	cr_assert_eq(stat(host_path(lo, "tree/sub/leaf"), &st), 0);
@@ -128,15 +175,15 @@ Test(overlay, writing_copies_up)
 	cr_assert(view_lists(&v, "d", "new"));
 	cr_assert(view_lists(&v, "d", "lo"));
 	cr_assert(view_lists(&v, "d", "mid"));
-	cr_assert(host_has(up, "d/new"));
-	cr_assert(!host_has(up, "d/lo"));
+	cr_assert(up_has("d/new"));
+	cr_assert(!up_has("d/lo"));
 	mount_again();
 	view_expect(&v, "both", "mine");
 	view_expect(&v, "d/new", "new");
 	view_expect(&v, "d/lo", "d/lo");
 }
 
-Test(overlay, identity_survives_copy_up)
+OVERLAY_TEST(identity_survives_copy_up)
 {
 	u64 a, d, sub;
 	struct path p;
@@ -164,7 +211,7 @@ Test(overlay, identity_survives_copy_up)
 	cr_assert_eq(m.ino, d);
 }
 
-Test(overlay, open_files_see_later_writes)
+OVERLAY_TEST(open_files_see_later_writes)
 {
 	struct file *r, *w;
 	char buf[64];
@@ -181,7 +228,7 @@ Test(overlay, open_files_see_later_writes)
 	file_put(w);
 }
 
-Test(overlay, truncation_copies_no_more_than_stays)
+OVERLAY_TEST(truncation_copies_no_more_than_stays)
 {
 	struct file *f;
 	struct path p;
@@ -201,10 +248,10 @@ Test(overlay, truncation_copies_no_more_than_stays)
 	cr_assert_eq(a.size, 2);
 }
 
-Test(overlay, holes_stay_holes)
+OVERLAY_TEST(holes_stay_holes)
 {
 	enum { SIZE = 8 << 20 };
-	struct stat st;
+	struct attr a;
 	struct path p;
 	struct file *f;
 	int fd = open(host_path(lo, "sparse"), O_CREAT | O_WRONLY, 0644);
@@ -217,9 +264,9 @@ Test(overlay, holes_stay_holes)
 	cr_assert_eq(walk(v.root, "sparse", 0, &p), 0);
 	cr_assert_eq(vfs_chmod(p, 0600), 0);
 	path_put(p);
-	cr_assert_eq(stat(host_path(up, "sparse"), &st), 0);
-	cr_assert_eq(st.st_size, SIZE);
-	cr_assert_lt(st.st_blocks * 512, SIZE / 4);
+	cr_assert(up_attr("sparse", &a));
+	cr_assert_eq(a.size, SIZE);
+	cr_assert_lt(a.blocks * 512, SIZE / 4);
 	f = view_open_file(&v, "sparse", O_RDONLY);
 	cr_assert_eq(file_read_text(f, buf, 7, SIZE / 2), 6);
 	cr_assert_str_eq(buf, "middle");
@@ -228,17 +275,16 @@ Test(overlay, holes_stay_holes)
 
 /* --- whiteouts and opaque directories ------------------------------------------------ */
 
-Test(overlay, removal_covers_the_lower_name)
+OVERLAY_TEST(removal_covers_the_lower_name)
 {
-	struct stat st;
 	struct attr a;
 
 	mount_it();
 	cr_assert_eq(vfs_unlink(v.root, "both"), 0);
 	cr_assert_eq(view_lstat(&v, "both", &a, NULL), -ENOENT);
 	cr_assert(!view_lists(&v, ".", "both"));
-	cr_assert_eq(lstat(host_path(up, "both"), &st), 0);
-	cr_assert(S_ISCHR(st.st_mode) && st.st_rdev == 0);
+	cr_assert(up_attr("both", &a));
+	cr_assert(S_ISCHR(a.mode) && a.rdev == 0);
 	cr_assert_eq(vfs_rmdir(v.root, "d"), -ENOTEMPTY);
 	cr_assert_eq(vfs_unlink(v.root, "d/lo"), 0);
 	cr_assert_eq(vfs_unlink(v.root, "d/mid"), 0);
@@ -264,19 +310,19 @@ Test(overlay, removal_covers_the_lower_name)
 	cr_assert_eq(view_lstat(&v, "d", &a, NULL), -ENOENT);
 }
 
-Test(overlay, upper_only_names_leave_no_whiteout)
+OVERLAY_TEST(upper_only_names_leave_no_whiteout)
 {
 	mount_it();
 	view_write(&v, "fresh", "x");
 	cr_assert_eq(vfs_mkdir(v.root, "freshdir", 0755), 0);
 	cr_assert_eq(vfs_unlink(v.root, "fresh"), 0);
 	cr_assert_eq(vfs_rmdir(v.root, "freshdir"), 0);
-	cr_assert(!host_has(up, "fresh"));
-	cr_assert(!host_has(up, "freshdir"));
+	cr_assert(!up_has("fresh"));
+	cr_assert(!up_has("freshdir"));
 }
 
 /* Layers of images that were made for Linux's overlayfs. */
-Test(overlay, marks_in_lower_layers_count)
+OVERLAY_TEST(marks_in_lower_layers_count)
 {
 	struct attr a;
 
@@ -295,26 +341,39 @@ Test(overlay, marks_in_lower_layers_count)
 	cr_assert_eq(vfs_setxattr(v.root, "user.overlay.opaque", "y", 1, 0), -EOPNOTSUPP);
 }
 
-Test(overlay, the_work_directory_is_not_there)
+static void leave_in_work(const char *name)
+{
+	struct create c = {.mode = S_IFREG | 0600};
+	struct inode *root = upper->root, *work, *i;
+
+	cr_assert_eq(root->ops->lookup(root, ".moat-work", 10, &work), 0);
+	mutex_acquire(&work->mutex);
+	cr_assert_eq(work->ops->create(work, name, &c, &i), 0);
+	mutex_release(&work->mutex);
+	inode_put(i);
+	inode_put(work);
+}
+
+OVERLAY_TEST(the_work_directory_is_not_there)
 {
 	struct attr a;
 
 	mount_it();
 	view_write(&v, "a", "x");
-	cr_assert(host_has(up, ".moat-work"));
+	cr_assert(up_has(".moat-work"));
 	cr_assert_eq(view_lstat(&v, ".moat-work", &a, NULL), -ENOENT);
 	cr_assert(!view_lists(&v, ".", ".moat-work"));
 	cr_assert_eq(vfs_mkdir(v.root, ".moat-work", 0755), -EPERM);
 	cr_assert_eq(vfs_rename(v.root, "a", v.root, ".moat-work", 0), -EPERM);
 	/* What a killed sandbox left in it goes. */
-	host_write_file(up, ".moat-work/#1", "half a copy");
+	leave_in_work("#1");
 	mount_again();
-	cr_assert(!host_has(up, ".moat-work/#1"));
+	cr_assert(!up_has(".moat-work/#1"));
 }
 
 /* --- renaming ------------------------------------------------------------------------- */
 
-Test(overlay, rename_of_lower_files)
+OVERLAY_TEST(rename_of_lower_files)
 {
 	struct attr a;
 	u64 ino;
@@ -327,7 +386,7 @@ Test(overlay, rename_of_lower_files)
 	cr_assert_eq(view_ino(&v, "d/moved"), ino);
 	cr_assert_eq(vfs_rename(v.root, "d/moved", v.root, "both", 0), 0);
 	view_expect(&v, "both", "lower a");
-	cr_assert(!host_has(up, "d/moved"));
+	cr_assert(!up_has("d/moved"));
 	/* Over a whiteout. */
 	cr_assert_eq(vfs_rename(v.root, "both", v.root, "a", 0), 0);
 	view_expect(&v, "a", "lower a");
@@ -350,7 +409,7 @@ static void check_renamed_tree(void)
 	cr_assert(!view_lists(&v, ".", "tree"));
 }
 
-Test(overlay, rename_of_lower_directories)
+OVERLAY_TEST(rename_of_lower_directories)
 {
 	struct attr a;
 	u64 ino;
@@ -382,7 +441,7 @@ Test(overlay, rename_of_lower_directories)
 	cr_assert_eq(view_list(&v, "tree", &(struct name_sink){0}), 0);
 }
 
-Test(overlay, rename_over_directories)
+OVERLAY_TEST(rename_over_directories)
 {
 	struct attr a;
 
@@ -406,7 +465,7 @@ Test(overlay, rename_over_directories)
 	cr_assert_eq(view_list(&v, "tree", &(struct name_sink){0}), 0);
 }
 
-Test(overlay, exchange)
+OVERLAY_TEST(rename_exchange)
 {
 	mount_it();
 	cr_assert_eq(vfs_rename(v.root, "tree", v.root, "a", RENAME_EXCHANGE), 0);
@@ -425,7 +484,7 @@ Test(overlay, exchange)
 
 /* --- links ------------------------------------------------------------------------------- */
 
-Test(overlay, hard_links_stay_one_file)
+OVERLAY_TEST(hard_links_stay_one_file)
 {
 	struct path p;
 
@@ -458,7 +517,7 @@ Test(overlay, hard_links_stay_one_file)
 	cr_assert_eq(view_list(&v, "d", &(struct name_sink){0}), 2);
 }
 
-Test(overlay, removed_while_open)
+OVERLAY_TEST(removed_while_open)
 {
 	struct file *f, *g;
 	char buf[64];
@@ -482,7 +541,7 @@ Test(overlay, removed_while_open)
 	cr_assert_eq(view_list(&v, ".", &(struct name_sink){0}), 2);
 }
 
-Test(overlay, symbolic_links_and_others)
+OVERLAY_TEST(symbolic_links_and_others)
 {
 	struct path p;
 	char buf[64];
@@ -499,7 +558,7 @@ Test(overlay, symbolic_links_and_others)
 	cr_assert(S_ISFIFO(view_attr(&v, "fifo").mode));
 }
 
-Test(overlay, extended_attributes)
+OVERLAY_TEST(extended_attributes)
 {
 	struct path p;
 	char buf[64];
@@ -511,7 +570,7 @@ Test(overlay, extended_attributes)
 	mount_it();
 	cr_assert_eq(walk(v.root, "a", 0, &p), 0);
 	cr_assert_eq(vfs_removexattr(p, "user.none"), -ENODATA);
-	cr_assert(!host_has(up, "a"));
+	cr_assert(!up_has("a"));
 	cr_assert_eq(vfs_setxattr(p, "user.k2", "w", 1, 0), 0);
 	cr_assert_eq(vfs_getxattr(p, "user.k", buf, sizeof(buf)), 1);
 	cr_assert_eq(vfs_listxattr(p, buf, sizeof(buf)), 15);
@@ -524,7 +583,7 @@ Test(overlay, extended_attributes)
 	path_put(p);
 }
 
-Test(overlay, tmpfile)
+OVERLAY_TEST(nameless_files)
 {
 	struct file *f = NULL;
 	char buf[16];
@@ -542,7 +601,7 @@ Test(overlay, tmpfile)
 	file_put(f);
 }
 
-Test(overlay, readonly_without_an_upper_layer)
+OVERLAY_TEST(readonly_without_an_upper_layer)
 {
 	struct super *lower[2] = {layer(mid, true), layer(lo, true)}, *sb;
 	struct file *f;
@@ -559,7 +618,7 @@ Test(overlay, readonly_without_an_upper_layer)
 
 /* --- listings ------------------------------------------------------------------------------ */
 
-Test(overlay, merged_listings_have_stable_positions)
+OVERLAY_TEST(merged_listings_have_stable_positions)
 {
 	enum { FILES = 2000 };
 	struct name_sink n = {.stop = 150}, rest = {0}, all = {0};
@@ -593,7 +652,7 @@ Test(overlay, merged_listings_have_stable_positions)
 	file_put(f);
 }
 
-Test(overlay, unchanged_files_cost_no_host_call)
+OVERLAY_TEST(unchanged_files_cost_no_host_call)
 {
 	u64 calls;
 	char buf[16];
