@@ -95,6 +95,10 @@ static __attribute__((noinline)) void mutex_wait(struct mutex *m, uintptr_t self
 	lock_release(&m->lock);
 }
 
+/*
+ * ThreadSanitizer knows a mutex by the address of its rank: that of the mutex
+ * itself is also that of the short lock inside it, and would make one of the two.
+ */
 static void mutex_take(struct mutex *m)
 {
 	uintptr_t expect = 0, self = mutex_self();
@@ -102,8 +106,8 @@ static void mutex_take(struct mutex *m)
 	if (!atomic_compare_exchange_strong_explicit(&m->owner, &expect, self, memory_order_acquire,
 	                                             memory_order_relaxed))
 		mutex_wait(m, self);
-	tsan_pre_lock(m);
-	tsan_post_lock(m);
+	tsan_pre_lock(&m->rank);
+	tsan_post_lock(&m->rank);
 	held_push(m, m->rank, true);
 }
 
@@ -128,7 +132,7 @@ bool mutex_try(struct mutex *m)
 	if (!atomic_compare_exchange_strong_explicit(&m->owner, &expect, mutex_self(),
 	                                             memory_order_acquire, memory_order_relaxed))
 		return false;
-	tsan_try_locked(m);
+	tsan_try_locked(&m->rank);
 	held_push(m, m->rank, true);
 	return true;
 }
@@ -156,8 +160,8 @@ void mutex_release(struct mutex *m)
 	uintptr_t self = mutex_self(), expect = self;
 
 	held_pop(m);
-	tsan_pre_unlock(m);
-	tsan_post_unlock(m);
+	tsan_pre_unlock(&m->rank);
+	tsan_post_unlock(&m->rank);
 	if (atomic_compare_exchange_strong_explicit(&m->owner, &expect, 0, memory_order_release,
 	                                            memory_order_relaxed))
 		return;
