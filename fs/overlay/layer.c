@@ -77,10 +77,10 @@ int layer_rename(struct inode *od, const char *oldname, struct inode *victim, st
 
 	if (!od->ops->rename)
 		return -EPERM;
-	/* Any order will do: nobody else holds two of them, as this is one change of the tree. */
-	mutex_acquire(&od->mutex);
+	/* By address, as the tree does not matter here: nobody else holds two of them. */
+	mutex_acquire(od < nd ? &od->mutex : &nd->mutex);
 	if (nd != od)
-		mutex_acquire_nested(&nd->mutex);
+		mutex_acquire_nested(od < nd ? &nd->mutex : &od->mutex);
 	lock_victim(goes);
 	err = od->ops->rename(od, oldname, victim, nd, newname, replaced, flags);
 	unlock_victim(goes, err);
