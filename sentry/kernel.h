@@ -24,6 +24,10 @@ struct uts {
 	char domainname[UTS_LEN + 1];
 };
 
+/* What uname(2) shows: a long-term kernel whose interfaces these are. */
+#define KERNEL_RELEASE "6.1.0"
+#define KERNEL_VERSION "#1 SMP PREEMPT_DYNAMIC moat"
+
 struct kernel {
 	/*
 	 * The process tree: parents, children, groups, sessions, thread lists, pid

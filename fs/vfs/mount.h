@@ -104,3 +104,5 @@ void mount_ns_each(struct mount_ns *ns, bool (*fn)(struct mount *m, void *arg), 
  */
 #define PATH_UNREACHABLE "(unreachable)"
 char *path_name(struct path p, struct path root, char *buf, size_t size, bool *reachable);
+/* The name of d from the root of its super block, whatever is mounted: as path_name otherwise. */
+char *dentry_path(struct dentry *d, char *buf, size_t size);

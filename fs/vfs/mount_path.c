@@ -71,6 +71,25 @@ char *path_name(struct path p, struct path root, char *buf, size_t size, bool *r
 	return l.full ? NULL : l.start;
 }
 
+char *dentry_path(struct dentry *d, char *buf, size_t size)
+{
+	struct left l = {.start = buf + size, .floor = buf};
+	struct lock *read_lock;
+	const char *end;
+
+	left_add(&l, "", 1);
+	end = l.start;
+	read_lock = dcache_read_lock();
+	for (; d->parent != d; d = d->parent) {
+		left_add(&l, d->name, d->name_len);
+		left_add(&l, "/", 1);
+	}
+	lock_release(read_lock);
+	if (l.start == end)
+		left_add(&l, "/", 1);
+	return l.full ? NULL : l.start;
+}
+
 bool path_is_below(struct path p, struct path base)
 {
 	struct lock *read_lock;

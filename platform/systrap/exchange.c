@@ -142,8 +142,10 @@ static bool file_turn(struct systrap_thread *t)
 	u64 give_up = 0;
 	for (;;) {
 		lock_acquire(&s->lock);
+		/* Operations of later replies come after the files, so beyond is done, too. */
 		bool free =
-		    s->file_seq == 0 || space_context(s, s->file_k)->ops_done == s->file_seq;
+		    s->file_seq == 0 || space_context(s, s->file_k)->ops_done >= s->file_seq;
+
 		if (free) {
 			s->file_k = t->k;
 			s->file_seq = t->seq;

@@ -1,0 +1,251 @@
+/*
+ * The launcher's life: fork the sentry, then one loop over a signalfd and the
+ * control socket.
+ *
+ * The sentry runs in a session of its own, so that the terminal's signals reach
+ * the launcher alone, which passes them on as messages. It is tied to the
+ * launcher by PR_SET_PDEATHSIG, and everything in the sandbox to the sentry: killing
+ * the launcher ends everything.
+ */
+#include "cli/launcher.h"
+#include "cli/cli.h"
+#include "cli/memory_watch.h"
+#include "cli/run_options.h"
+#include "cli/terminal.h"
+#include "sentry/control.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+struct launcher {
+	pid_t sentry;
+	int control, signals;
+	u64 deadline; /* CLOCK_MONOTONIC ms; 0: none */
+	struct memory_watch memory;
+	bool reported; /* the sentry has said how it ended */
+	bool failed;
+	int status; /* exit status if failed, else a wait status */
+};
+
+static u64 now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (u64)ts.tv_sec * 1000 + (u64)ts.tv_nsec / 1000000;
+}
+
+static noreturn void become_sentry(struct run_options *o, int control, pid_t launcher)
+{
+	sigset_t none;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != launcher)
+		_exit(EXIT_MOAT_FAILED);
+	setsid();
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_NAME, "moat-sentry");
+	o->sandbox.control_fd = control;
+	sandbox_main(&o->sandbox);
+}
+
+static void start_sentry(struct launcher *l, struct run_options *o)
+{
+	pid_t me = getpid();
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		die("cannot make the control socket: %s", strerror(errno));
+	for (int i = 0; i < 2; i++)
+		if (pair[i] < 3)
+			pair[i] = fcntl(pair[i], F_DUPFD_CLOEXEC, 3);
+	fflush(NULL);
+	l->sentry = fork();
+	if (l->sentry < 0)
+		die("cannot start the sentry: %s", strerror(errno));
+	if (l->sentry == 0) {
+		close(pair[0]);
+		become_sentry(o, pair[1], me);
+	}
+	close(pair[1]);
+	l->control = pair[0];
+}
+
+/* Signals that are passed on, and those that the launcher itself looks at. */
+static void watch_signals(struct launcher *l)
+{
+	static const int forwarded[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,  SIGUSR1,
+	                                SIGUSR2, SIGALRM, SIGCONT, SIGWINCH, SIGCHLD};
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < array_size(forwarded); i++)
+		sigaddset(&set, forwarded[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (l->signals < 0)
+		die("cannot watch for signals: %s", strerror(errno));
+}
+
+static void tell(struct launcher *l, u32 type, u32 value)
+{
+	struct control_message m = {.type = type, .value = value};
+
+	/* A sentry that is ending answers no more: its end is what counts. */
+	if (send(l->control, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		return;
+}
+
+static void take_signals(struct launcher *l)
+{
+	struct signalfd_siginfo si;
+	struct winsize ws;
+
+	while (read(l->signals, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		switch (si.ssi_signo) {
+		case SIGCHLD:
+			break;
+		case SIGWINCH:
+			if (ioctl(0, TIOCGWINSZ, &ws) == 0)
+				tell(l, CONTROL_WINSIZE, (u32)ws.ws_row << 16 | ws.ws_col);
+			break;
+		case SIGCONT:
+			terminal_resume();
+			break;
+		default:
+			tell(l, CONTROL_SIGNAL, si.ssi_signo);
+		}
+	}
+}
+
+/* False when the sentry has closed its end. */
+static bool take_message(struct launcher *l)
+{
+	struct control_message m;
+	ssize_t n = recv(l->control, &m, sizeof(m), MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	if (n != (ssize_t)sizeof(m))
+		return false;
+	m.text[sizeof(m.text) - 1] = 0;
+	switch (m.type) {
+	case CONTROL_FAILED:
+		terminal_restore();
+		complain("%s", m.text);
+		l->reported = l->failed = true;
+		l->status = (int)m.value;
+		break;
+	case CONTROL_ENDED:
+		l->reported = true;
+		l->status = (int)m.value;
+		break;
+	}
+	return true;
+}
+
+/* The sooner of the time limit and the next look at the memory, in ms for poll(2). */
+static int next_wait(const struct launcher *l)
+{
+	int wait = memory_watch_interval(&l->memory);
+	u64 now = now_ms();
+
+	if (l->deadline) {
+		u64 left = l->deadline > now ? l->deadline - now : 0;
+		if (wait < 0 || left < (u64)wait)
+			wait = left > 1000000 ? 1000000 : (int)left;
+	}
+	return wait;
+}
+
+static void end_by_timeout(struct launcher *l, double seconds)
+{
+	kill(l->sentry, SIGKILL);
+	terminal_restore();
+	complain("the time limit of %g s is over: the sandbox was ended", seconds);
+	l->reported = l->failed = true;
+	l->status = EXIT_TIMED_OUT;
+}
+
+static void follow(struct launcher *l, const struct run_options *o)
+{
+	struct pollfd p[2] = {{.fd = l->control, .events = POLLIN},
+	                      {.fd = l->signals, .events = POLLIN}};
+
+	while (!l->reported) {
+		int n = poll(p, 2, next_wait(l));
+
+		if (n < 0 && errno != EINTR)
+			die("cannot wait for the sandbox: %s", strerror(errno));
+		if (n > 0 && p[1].revents)
+			take_signals(l);
+		if (n > 0 && p[0].revents && !take_message(l))
+			return;
+		if (l->deadline && now_ms() >= l->deadline)
+			end_by_timeout(l, o->timeout);
+		if (memory_watch_exceeded(&l->memory, l->sentry))
+			tell(l, CONTROL_OOM, 0);
+	}
+}
+
+/* Ends this process as the guest's ended, so that the caller's shell sees the same. */
+static int end_as(int status)
+{
+	struct rlimit no_core = {0};
+	sigset_t set;
+	int sig;
+
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	sig = WTERMSIG(status);
+	setrlimit(RLIMIT_CORE, &no_core);
+	prctl(PR_SET_DUMPABLE, 0);
+	signal(sig, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	raise(sig);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	/* A signal that does not end a process is none that a process can have ended by. */
+	return 128 + sig;
+}
+
+int launch(struct run_options *o)
+{
+	struct launcher l = {0};
+	int st;
+
+	watch_signals(&l);
+	if (o->timeout > 0)
+		l.deadline = now_ms() + (u64)(o->timeout * 1000);
+	memory_watch_init(&l.memory, o->sandbox.memory_limit);
+	start_sentry(&l, o);
+	if (o->sandbox.tty)
+		terminal_raw();
+	follow(&l, o);
+	while (waitpid(l.sentry, &st, 0) < 0 && errno == EINTR)
+		;
+	terminal_restore();
+	if (l.failed)
+		return l.status;
+	if (!l.reported) {
+		complain("the sentry ended without a report (%s %d): the sandbox is gone; please "
+		         "report this with the output of --debug",
+		         WIFSIGNALED(st) ? "signal" : "status",
+		         WIFSIGNALED(st) ? WTERMSIG(st) : WEXITSTATUS(st));
+		return EXIT_MOAT_FAILED;
+	}
+	return end_as(l.status);
+}

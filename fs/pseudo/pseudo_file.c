@@ -1,0 +1,206 @@
+/* Open files of pseudo file systems: generated texts and directory listings. */
+#include "fs/pseudo/pseudo_internal.h"
+#include "base/uspace.h"
+#include "fs/vfs/dentry.h"
+#include "fs/vfs/file.h"
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- texts ------------------------------------------------------------ */
+
+struct pseudo_text {
+	struct mutex mutex; /* makes the text once for two readers */
+	struct text text;
+	bool made;
+};
+
+static int text_make(struct pseudo_inode *pi, struct pseudo_text *pt)
+{
+	int err;
+
+	pt->text.len = 0;
+	pt->text.failed = false;
+	err = pi->node->show(&pi->ref, &pt->text);
+	if (!err && pt->text.failed)
+		err = -ENOMEM;
+	pt->made = !err;
+	return err;
+}
+
+static ssize_t text_read(struct file *f, struct uio *dst, u64 *pos)
+{
+	struct pseudo_inode *pi = pseudo_of(f->inode);
+	struct pseudo_text *pt = f->priv;
+	ssize_t n = 0;
+
+	if (!pi->node->show)
+		return -EINVAL;
+	mutex_acquire(&pt->mutex);
+	if (*pos == 0 || !pt->made)
+		n = text_make(pi, pt);
+	if (!n && *pos < pt->text.len)
+		n = uio_write(dst, pt->text.s + *pos, min_of(pt->text.len - *pos, dst->resid));
+	mutex_release(&pt->mutex);
+	if (n > 0)
+		*pos += (u64)n;
+	return n;
+}
+
+static ssize_t text_write(struct file *f, struct uio *src, u64 *pos)
+{
+	struct pseudo_inode *pi = pseudo_of(f->inode);
+	size_t n = min_of(src->resid, PAGE_SIZE - 1);
+	char *buf;
+	ssize_t got;
+	int err;
+
+	if (!pi->node->store)
+		return -EIO;
+	buf = malloc(n + 1);
+	if (!buf)
+		return -ENOMEM;
+	got = uio_read(src, buf, n);
+	if (got >= 0) {
+		buf[got] = 0;
+		err = pi->node->store(&pi->ref, buf, (size_t)got);
+		if (err)
+			got = err;
+		else if (*pos != FILE_POS_APPEND)
+			*pos += (u64)got;
+	}
+	free(buf);
+	return got;
+}
+
+static s64 text_seek(struct file *f, s64 off, int whence)
+{
+	switch (whence) {
+	case SEEK_SET:
+		break;
+	case SEEK_CUR:
+		off += (s64)f->pos;
+		break;
+	default:
+		return -EINVAL;
+	}
+	return off < 0 ? -EINVAL : off;
+}
+
+static void text_release(struct file *f)
+{
+	struct pseudo_text *pt = f->priv;
+
+	mutex_destroy(&pt->mutex);
+	free(pt->text.s);
+	free(pt);
+}
+
+static const struct file_ops text_ops = {
+    .read = text_read, .write = text_write, .seek = text_seek, .release = text_release};
+
+/* ---- directories ------------------------------------------------------- */
+
+/*
+ * Positions: 0 ".", 1 "..", 2 + i the i-th fixed child, DYNAMIC + key the
+ * first dynamic child with at least that key.
+ */
+#define DYNAMIC (1ULL << 40)
+
+static u8 dirent_type(const struct pseudo_node *n)
+{
+	return (u8)((n->mode & S_IFMT) >> 12);
+}
+
+static bool emit_dots(struct file *f, struct dir_sink *sink)
+{
+	struct dentry *d = f->path.dentry;
+
+	if (f->pos == 0) {
+		if (!sink->emit(sink, ".", 1, f->inode->ino, DT_DIR, 1))
+			return false;
+		f->pos = 1;
+	}
+	if (f->pos == 1) {
+		u64 up = d && d->parent->inode ? d->parent->inode->ino : f->inode->ino;
+		if (!sink->emit(sink, "..", 2, up, DT_DIR, 2))
+			return false;
+		f->pos = 2;
+	}
+	return true;
+}
+
+static bool emit_fixed(struct file *f, struct dir_sink *sink)
+{
+	struct pseudo_inode *pi = pseudo_of(f->inode);
+	const struct pseudo_node *c = pi->node->children;
+	u64 i = 2;
+
+	for (; c && c->name; c++, i++) {
+		u64 next = c[1].name ? i + 1 : DYNAMIC;
+
+		if (f->pos > i)
+			continue;
+		if (!sink->emit(sink, c->name, strlen(c->name),
+		                pseudo_ino(f->inode->ino, c->name, strlen(c->name)), dirent_type(c),
+		                next))
+			return false;
+		f->pos = next;
+	}
+	f->pos = max_of(f->pos, DYNAMIC);
+	return true;
+}
+
+static void emit_dynamic(struct file *f, struct dir_sink *sink)
+{
+	struct pseudo_inode *pi = pseudo_of(f->inode);
+	struct pseudo_child c;
+
+	while (pi->node->next && pi->node->next(&pi->ref, f->pos - DYNAMIC, &c)) {
+		size_t len = strlen(c.name);
+
+		if (!sink->emit(sink, c.name, len, pseudo_ino(f->inode->ino, c.name, len), c.type,
+		                DYNAMIC + c.key + 1))
+			return;
+		f->pos = DYNAMIC + c.key + 1;
+	}
+}
+
+static int dir_readdir(struct file *f, struct dir_sink *sink)
+{
+	if (emit_dots(f, sink) && emit_fixed(f, sink))
+		emit_dynamic(f, sink);
+	return 0;
+}
+
+static s64 dir_seek(struct file *f, s64 off, int whence)
+{
+	if (whence == SEEK_CUR)
+		off += (s64)f->pos;
+	else if (whence != SEEK_SET)
+		return -EINVAL;
+	return off < 0 ? -EINVAL : off;
+}
+
+static const struct file_ops dir_ops = {.readdir = dir_readdir, .seek = dir_seek};
+
+int pseudo_open(struct inode *i, struct file *f)
+{
+	const struct pseudo_node *n = pseudo_of(i)->node;
+	struct pseudo_text *pt;
+
+	if (S_ISDIR(n->mode)) {
+		f->ops = &dir_ops;
+		return 0;
+	}
+	if (n->open)
+		return n->open(&pseudo_of(i)->ref, f);
+	pt = calloc(1, sizeof(*pt));
+	if (!pt)
+		return -ENOMEM;
+	mutex_init(&pt->mutex, RANK_PSEUDO);
+	f->ops = &text_ops;
+	f->priv = pt;
+	return 0;
+}

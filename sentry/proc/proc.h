@@ -1,0 +1,12 @@
+/* proc(5) and sysfs(5): the sentry's own state as files. */
+#pragma once
+#include "base/types.h"
+
+struct fs_type;
+extern const struct fs_type proc_fs_type, sysfs_type;
+
+/*
+ * Opens what of the host these file systems show: the processor's description
+ * and the machine's memory. Before lock-down; absent files are done without.
+ */
+void proc_open_host_files(void);

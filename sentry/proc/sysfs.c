@@ -1,0 +1,147 @@
+/*
+ * /sys: the few files that C libraries and language runtimes read to learn about
+ * processors and memory.
+ */
+#include "fs/vfs/super.h"
+#include "sentry/proc/proc.h"
+#include "sentry/proc/proc_internal.h"
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define SYSFS_MAGIC 0x62656572
+
+static int show_cpu_range(const struct pseudo_ref *ref unused_arg, struct text *t)
+{
+	unsigned n = proc_cpus();
+
+	text_add(t, n > 1 ? "0-%u\n" : "%u\n", n - 1);
+	return 0;
+}
+
+static int show_kernel_max(const struct pseudo_ref *ref unused_arg, struct text *t)
+{
+	text_add(t, "63\n");
+	return 0;
+}
+
+static int show_zero(const struct pseudo_ref *ref unused_arg, struct text *t)
+{
+	text_add(t, "0\n");
+	return 0;
+}
+
+static int show_one(const struct pseudo_ref *ref unused_arg, struct text *t)
+{
+	text_add(t, "1\n");
+	return 0;
+}
+
+static int show_empty_line(const struct pseudo_ref *ref unused_arg, struct text *t)
+{
+	text_add(t, "\n");
+	return 0;
+}
+
+static int show_never(const struct pseudo_ref *ref unused_arg, struct text *t)
+{
+	text_add(t, "always madvise [never]\n");
+	return 0;
+}
+
+static int show_core_id(const struct pseudo_ref *ref, struct text *t)
+{
+	text_add(t, "%llu\n", (unsigned long long)ref->key);
+	return 0;
+}
+
+static int show_node_meminfo(const struct pseudo_ref *ref unused_arg, struct text *t)
+{
+	text_add(t, "Node 0 MemTotal:       %llu kB\n",
+	         (unsigned long long)(proc_memory_total() >> 10));
+	return 0;
+}
+
+#define RO(label, id)                                                                              \
+	{                                                                                          \
+		.name = (label), .mode = S_IFREG | 0444, .show = show_##id                         \
+	}
+#define DIR(label, ch)                                                                             \
+	{                                                                                          \
+		.name = (label), .mode = S_IFDIR | 0755, .children = (ch)                          \
+	}
+
+static const struct pseudo_node topology_children[] = {
+    RO("core_id", core_id), RO("physical_package_id", zero), {0}};
+static const struct pseudo_node cpu_n_children[] = {
+    RO("online", one), DIR("topology", topology_children), {0}};
+static const struct pseudo_node cpu_n_node = {.mode = S_IFDIR | 0755, .children = cpu_n_children};
+
+static int cpu_find(const struct pseudo_ref *dir unused_arg, const char *name,
+                    const struct pseudo_node **node, struct pseudo_ref *ref)
+{
+	s64 n = strncmp(name, "cpu", 3) ? -1 : parse_index(name + 3);
+
+	if (n < 0 || n >= proc_cpus())
+		return -ENOENT;
+	*node = &cpu_n_node;
+	*ref = (struct pseudo_ref){.key = (u64)n};
+	return 0;
+}
+
+static bool cpu_next(const struct pseudo_ref *dir unused_arg, u64 from, struct pseudo_child *out)
+{
+	if (from >= proc_cpus())
+		return false;
+	out->key = from;
+	out->type = DT_DIR;
+	snprintf(out->name, sizeof(out->name), "cpu%u", (unsigned)from);
+	return true;
+}
+
+static const struct pseudo_node cpu_children[] = {RO("isolated", empty_line),
+                                                  RO("kernel_max", kernel_max),
+                                                  RO("offline", empty_line),
+                                                  RO("online", cpu_range),
+                                                  RO("possible", cpu_range),
+                                                  RO("present", cpu_range),
+                                                  {0}};
+static const struct pseudo_node node0_children[] = {
+    RO("cpulist", cpu_range), RO("meminfo", node_meminfo), {0}};
+static const struct pseudo_node node_children[] = {
+    DIR("node0", node0_children), RO("online", zero), RO("possible", zero), {0}};
+static const struct pseudo_node system_children[] = {
+    {.name = "cpu",
+     .mode = S_IFDIR | 0755,
+     .children = cpu_children,
+     .find = cpu_find,
+     .next = cpu_next},
+    DIR("node", node_children),
+    {0},
+};
+static const struct pseudo_node thp_children[] = {RO("defrag", never), RO("enabled", never), {0}};
+static const struct pseudo_node mm_children[] = {
+    DIR("hugepages", NULL), DIR("transparent_hugepage", thp_children), {0}};
+static const struct pseudo_node kernel_children[] = {DIR("mm", mm_children), {0}};
+static const struct pseudo_node class_children[] = {DIR("net", NULL), DIR("tty", NULL), {0}};
+static const struct pseudo_node devices_children[] = {DIR("system", system_children), {0}};
+static const struct pseudo_node fs_children[] = {DIR("cgroup", NULL), {0}};
+static const struct pseudo_node root_children[] = {DIR("block", NULL),
+                                                   DIR("bus", NULL),
+                                                   DIR("class", class_children),
+                                                   DIR("dev", NULL),
+                                                   DIR("devices", devices_children),
+                                                   DIR("fs", fs_children),
+                                                   DIR("kernel", kernel_children),
+                                                   {0}};
+static const struct pseudo_node sys_root = {.mode = S_IFDIR | 0555, .children = root_children};
+
+static int sysfs_mount(const struct fs_type *type unused_arg, const char *source, u64 flags,
+                       const char *data unused_arg, struct super **out)
+{
+	return pseudo_mount(&sys_root, "sysfs", source, SYSFS_MAGIC, flags, out);
+}
+
+const struct fs_type sysfs_type = {.name = "sysfs", .mount = sysfs_mount, .nodev = true};

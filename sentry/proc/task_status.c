@@ -1,0 +1,263 @@
+/* /proc/PID/stat, statm and status: proc(5) has the meaning of each field. */
+#include "fs/vfs/fs_context.h"
+#include "fs/vfs/fdtable.h"
+#include "sentry/cpu_time.h"
+#include "sentry/mm.h"
+#include "sentry/proc/proc_internal.h"
+#include "sentry/seccomp.h"
+#include "sentry/signal.h"
+#include "sentry/task.h"
+#include "sentry/tty/tty.h"
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#define TICKS_NS 10000000ULL /* of 1/100 s: what sysconf(_SC_CLK_TCK) says */
+
+static char state_letter(struct task *t)
+{
+	struct thread_group *g = t->group;
+
+	if (g->state == GROUP_DEAD)
+		return 'X';
+	if (g->state == GROUP_ZOMBIE || t->exited)
+		return 'Z';
+	if (g->stop_signal && t->stopped)
+		return 'T';
+	return t->syscall_nr == ~0ULL || task_self() == t ? 'R' : 'S';
+}
+
+/* What of the tree the texts need, taken at once. */
+struct tree_view {
+	s32 ppid, pgid, sid, tty, tpgid;
+	u32 threads;
+	char state;
+};
+
+static void tree_view(struct task *t, struct tree_view *v)
+{
+	struct thread_group *g = t->group;
+	struct tty *tty;
+
+	*v = (struct tree_view){.tpgid = -1};
+	lock_guard(&kernel.tasks_lock);
+	v->ppid = g->parent ? g->parent->pid : 0;
+	v->state = state_letter(t);
+	v->threads = g->nthreads;
+	if (!g->pgrp)
+		return;
+	v->pgid = g->pgrp->pgid;
+	v->sid = g->pgrp->session->sid;
+	tty = g->pgrp->session->tty;
+	if (tty) {
+		v->tty = (s32)makedev(136, tty->index);
+		v->tpgid = tty->fg ? tty->fg->pgid : -1;
+	}
+}
+
+/* Signals of the process: pending for the thread and the group, blocked, ignored, caught. */
+struct signal_view {
+	u64 pending, shared, blocked, ignored, caught;
+	u32 queued;
+};
+
+static void signal_view(struct task *t, struct signal_view *v)
+{
+	struct thread_group *g = t->group;
+
+	*v = (struct signal_view){0};
+	lock_guard(&g->siglock);
+	v->pending = t->pending.set;
+	v->shared = g->pending.set;
+	v->blocked = t->blocked;
+	for (int sig = 1; g->sighand && sig <= NSIG_MAX; sig++) {
+		u64 handler = sighand_get(g->sighand, sig).handler;
+
+		if (handler == 1)
+			v->ignored |= SIGMASK(sig);
+		else if (handler)
+			v->caught |= SIGMASK(sig);
+	}
+}
+
+int show_task_stat(const struct pseudo_ref *ref, struct text *t)
+{
+	struct task *task = ref_task(ref);
+	struct thread_group *g = task->group;
+	struct cpu_time cpu = group_cpu_time(g);
+	struct signal_view sig;
+	struct tree_view v;
+	struct mm *mm = NULL;
+	u64 rsslim;
+
+	if (ref_mm(ref, &mm))
+		mm = NULL;
+	tree_view(task, &v);
+	signal_view(task, &sig);
+	lock_acquire(&g->limits_lock);
+	rsslim = g->limits[RLIMIT_RSS].rlim_cur;
+	lock_release(&g->limits_lock);
+	text_add(t, "%d (%.*s) %c %d %d %d %d %d %u ", task->tid, COMM_LEN, task->comm, v.state,
+	         v.ppid, v.pgid, v.sid, v.tty, v.tpgid, 0x400000u);
+	text_add(t, "0 0 0 0 %llu %llu %lld %lld ", (unsigned long long)(cpu.user / TICKS_NS),
+	         (unsigned long long)(cpu.system / TICKS_NS),
+	         (long long)g->children_rusage.ru_utime.tv_sec * 100,
+	         (long long)g->children_rusage.ru_stime.tv_sec * 100);
+	text_add(t, "%d %d %u 0 %llu ", 20 + task->nice, task->nice, v.threads,
+	         (unsigned long long)(task->start_time / TICKS_NS));
+	text_add(t, "%llu %llu %llu ", (unsigned long long)(mm ? mm->total_vm : 0),
+	         (unsigned long long)(mm ? mm->data_vm / PAGE_SIZE : 0),
+	         (unsigned long long)rsslim);
+	if (mm && !ref_may_read(ref))
+		text_add(t, "%llu %llu %llu 0 0 ", (unsigned long long)mm->code_start,
+		         (unsigned long long)mm->code_end, (unsigned long long)mm->stack_top);
+	else
+		text_add(t, "1 1 0 0 0 ");
+	text_add(t, "%llu %llu %llu %llu 0 0 0 %d 0 0 0 0 0 0 ",
+	         (unsigned long long)(sig.pending & 0x7fffffff),
+	         (unsigned long long)(sig.blocked & 0x7fffffff),
+	         (unsigned long long)(sig.ignored & 0x7fffffff),
+	         (unsigned long long)(sig.caught & 0x7fffffff), g->exit_signal);
+	if (mm && !ref_may_read(ref))
+		text_add(t, "%llu %llu %llu %llu %llu %llu %llu %d\n",
+		         (unsigned long long)mm->data_start, (unsigned long long)mm->data_end,
+		         (unsigned long long)mm->brk_start, (unsigned long long)mm->arg_start,
+		         (unsigned long long)mm->arg_end, (unsigned long long)mm->env_start,
+		         (unsigned long long)mm->env_end, g->exit_status);
+	else
+		text_add(t, "0 0 0 0 0 0 0 0\n");
+	if (mm)
+		mm_put(mm);
+	return 0;
+}
+
+int show_task_statm(const struct pseudo_ref *ref, struct text *t)
+{
+	struct mm *mm;
+
+	if (ref_mm(ref, &mm)) {
+		text_add(t, "0 0 0 0 0 0 0\n");
+		return 0;
+	}
+	/* What is resident only the host knows; the private part of the map stands for it. */
+	text_add(t, "%llu %llu 0 %llu 0 %llu 0\n", (unsigned long long)(mm->total_vm / PAGE_SIZE),
+	         (unsigned long long)((mm->data_vm + mm->stack_vm) / PAGE_SIZE),
+	         (unsigned long long)(mm->exec_vm / PAGE_SIZE),
+	         (unsigned long long)((mm->data_vm + mm->stack_vm) / PAGE_SIZE));
+	mm_put(mm);
+	return 0;
+}
+
+static const char *state_name(char c)
+{
+	switch (c) {
+	case 'R':
+		return "R (running)";
+	case 'S':
+		return "S (sleeping)";
+	case 'T':
+		return "T (stopped)";
+	case 'Z':
+		return "Z (zombie)";
+	default:
+		return "X (dead)";
+	}
+}
+
+static void add_memory(struct text *t, struct mm *mm)
+{
+	text_add(t, "VmPeak:\t%8llu kB\nVmSize:\t%8llu kB\nVmLck:\t%8llu kB\nVmPin:\t%8d kB\n",
+	         (unsigned long long)(atomic_load(&mm->peak_vm) >> 10),
+	         (unsigned long long)(mm->total_vm >> 10),
+	         (unsigned long long)(mm->locked_vm >> 10), 0);
+	text_add(t, "VmHWM:\t%8llu kB\nVmRSS:\t%8llu kB\n",
+	         (unsigned long long)((mm->data_vm + mm->stack_vm) >> 10),
+	         (unsigned long long)((mm->data_vm + mm->stack_vm) >> 10));
+	text_add(t, "VmData:\t%8llu kB\nVmStk:\t%8llu kB\nVmExe:\t%8llu kB\n",
+	         (unsigned long long)(mm->data_vm >> 10), (unsigned long long)(mm->stack_vm >> 10),
+	         (unsigned long long)((mm->code_end - mm->code_start) >> 10));
+}
+
+static void add_credentials(struct text *t, const struct cred *c)
+{
+	text_add(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid,
+	         c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
+}
+
+static void add_capabilities(struct text *t, const struct cred *c)
+{
+	text_add(t,
+	         "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\n"
+	         "CapAmb:\t%016llx\n",
+	         (unsigned long long)c->cap_inheritable, (unsigned long long)c->cap_permitted,
+	         (unsigned long long)c->cap_effective, (unsigned long long)c->cap_bounding,
+	         (unsigned long long)c->cap_ambient);
+}
+
+static void add_signals(struct text *t, struct task *task)
+{
+	struct signal_view s;
+	u64 limit;
+
+	signal_view(task, &s);
+	lock_acquire(&task->group->limits_lock);
+	limit = task->group->limits[RLIMIT_SIGPENDING].rlim_cur;
+	lock_release(&task->group->limits_lock);
+	text_add(t, "SigQ:\t%u/%llu\n", s.queued, (unsigned long long)limit);
+	text_add(t, "SigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n",
+	         (unsigned long long)s.pending, (unsigned long long)s.shared,
+	         (unsigned long long)s.blocked);
+	text_add(t, "SigIgn:\t%016llx\nSigCgt:\t%016llx\n", (unsigned long long)s.ignored,
+	         (unsigned long long)s.caught);
+}
+
+int show_task_status(const struct pseudo_ref *ref, struct text *t)
+{
+	struct task *task = ref_task(ref);
+	struct cred *c = task_cred_get(task);
+	struct fs_context *fs = task_fs_get(task);
+	struct fdtable *files = task_files_get(task);
+	struct mm *mm = NULL;
+	struct tree_view v;
+
+	if (ref_mm(ref, &mm))
+		mm = NULL;
+	tree_view(task, &v);
+	text_add(t, "Name:\t%.*s\n", COMM_LEN, task->comm);
+	if (fs) {
+		text_add(t, "Umask:\t%04o\n", fs->umask);
+		fs_context_put(fs);
+	}
+	text_add(t, "State:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
+	         state_name(v.state), task->group->pid, task->tid, v.ppid);
+	if (c)
+		add_credentials(t, c);
+	if (files) {
+		/* The table's size: a power of two from 64 on that holds all (fs/file.c). */
+		u32 size = 64, open = fdtable_count(files);
+		while (size < open)
+			size *= 2;
+		text_add(t, "FDSize:\t%u\n", size);
+		fdtable_put(files);
+	}
+	text_add(t, "Groups:\t");
+	for (u32 i = 0; c && i < c->ngroups; i++)
+		text_add(t, "%u ", c->groups[i]);
+	text_add(t, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", task->group->pid,
+	         task->tid, v.pgid, v.sid);
+	if (mm) {
+		add_memory(t, mm);
+		mm_put(mm);
+	}
+	text_add(t, "CoreDumping:\t0\nThreads:\t%u\n", v.threads);
+	add_signals(t, task);
+	if (c) {
+		add_capabilities(t, c);
+		cred_put(c);
+	}
+	text_add(t, "NoNewPrivs:\t%d\nSeccomp:\t%d\nSeccomp_filters:\t%u\n", task->no_new_privs,
+	         seccomp_mode(task), seccomp_filter_count(task));
+	text_add(t, "Cpus_allowed:\t%llx\n", (unsigned long long)task->cpus_allowed);
+	text_add(t, "Mems_allowed:\t1\nMems_allowed_list:\t0\n");
+	text_add(t, "voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n");
+	return 0;
+}

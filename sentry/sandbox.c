@@ -1,0 +1,390 @@
+/*
+ * The sentry's main thread: brings the kernel up, starts the first process,
+ * shuts the doors, waits for the end.
+ *
+ * The order matters. The zygote is forked first, while this process has one
+ * thread and no secrets; then come the scheduler and the reactor; then the
+ * mount tree; and last the lock-down, after which no host call outside the
+ * allowlist can be made by any thread. Guest code runs only after that.
+ */
+#include "sentry/sandbox.h"
+#include "base/blocking.h"
+#include "base/caller.h"
+#include "base/crash.h"
+#include "base/fiber.h"
+#include "base/host.h"
+#include "base/log.h"
+#include "base/reactor.h"
+#include "base/sched.h"
+#include "base/timer.h"
+#include "base/waitq.h"
+#include "fs/hostfd/hostfd.h"
+#include "fs/tmpfs/tmpfs.h"
+#include "fs/vfs/fdtable.h"
+#include "fs/vfs/file.h"
+#include "fs/vfs/fs_context.h"
+#include "fs/vfs/namei.h"
+#include "net/unix/unix.h"
+#include "platform/filter/sentry_filter.h"
+#include "platform/platform.h"
+#include "sentry/console.h"
+#include "sentry/control.h"
+#include "sentry/exec.h"
+#include "sentry/file_systems.h"
+#include "sentry/oom.h"
+#include "sentry/proc/proc.h"
+#include "sentry/rootfs.h"
+#include "sentry/stats.h"
+#include "sentry/syscall.h"
+#include "sentry/trace.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+/* Threads for host calls that may sleep. */
+#define BLOCKING_THREADS 4
+
+static const struct sandbox_config *config;
+static struct reactor_watch control_watch;
+static _Atomic u32 ended;
+
+static void control_send(u32 type, u32 value, const char *text)
+{
+	struct control_message m = {.type = type, .value = value};
+
+	if (text)
+		snprintf(m.text, sizeof(m.text), "%s", text);
+	host_write(config->control_fd, &m, sizeof(m));
+}
+
+/* The sandbox cannot start (or go on): says why and ends everything. */
+static noreturn void give_up(int status, const char *text)
+{
+	control_send(CONTROL_FAILED, (u32)status, text);
+	platform_shutdown();
+	host_exit_group(status);
+}
+
+static noreturn void give_up_err(const char *what, int err)
+{
+	char text[300];
+
+	snprintf(text, sizeof(text), "%s: %s", what, strerror(-err));
+	give_up(125, text);
+}
+
+static void platform_failed(const char *why)
+{
+	give_up(125, why);
+}
+
+/* ---- what the launcher says ----------------------------------------- */
+
+static void forward_signal(int sig)
+{
+	struct thread_group *init = kernel.init;
+
+	if (sig < 1 || sig > NSIG_MAX || !init)
+		return;
+	if (!console_signal(sig))
+		signal_send_group_simple(init, sig, SI_USER);
+}
+
+static void control_input(struct reactor_watch *w, u32 events)
+{
+	struct control_message m;
+	ssize_t n = host_read(w->fd, &m, sizeof(m));
+
+	if (n == -EAGAIN)
+		return;
+	/* The launcher is gone: nobody waits for this sandbox any more. */
+	if (n <= 0 || (events & EPOLLERR)) {
+		platform_shutdown();
+		host_exit_group(125);
+	}
+	if ((size_t)n != sizeof(m))
+		return;
+	switch (m.type) {
+	case CONTROL_SIGNAL:
+		forward_signal((int)m.value);
+		break;
+	case CONTROL_WINSIZE:
+		console_resize(m.value >> 16, m.value & 0xffff);
+		break;
+	case CONTROL_OOM:
+		oom_kill();
+		break;
+	}
+}
+
+/* ---- the first process ----------------------------------------------- */
+
+static int args_fill(struct exec_args *args)
+{
+	int err = 0;
+
+	for (char *const *p = config->argv; !err && *p; p++)
+		err = exec_args_add(args, *p, false);
+	for (char *const *p = config->envp; !err && *p; p++)
+		err = exec_args_add(args, *p, true);
+	return err;
+}
+
+static int run_file(struct task *t, const char *name, struct exec_args *args)
+{
+	struct file *f;
+	int err = exec_open((struct path){0}, name, 0, &f);
+
+	if (err)
+		return err;
+	err = exec_run(t, f, name, args);
+	file_put(f);
+	return err;
+}
+
+static const char *search_path(void)
+{
+	for (char *const *p = config->envp; *p; p++)
+		if (!strncmp(*p, "PATH=", 5))
+			return *p + 5;
+	return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+}
+
+/* As execvp(3): goes on over ENOENT, ENOTDIR and EACCES, and reports EACCES if there was one. */
+static int run_searched(struct task *t, const char *name, struct exec_args *args)
+{
+	char full[PATH_MAX];
+	int result = -ENOENT;
+
+	for (const char *dir = search_path(); dir;) {
+		const char *end = strchrnul(dir, ':');
+		int n = snprintf(full, sizeof(full), "%.*s%s%s", (int)(end - dir), dir,
+		                 end > dir ? "/" : "", name);
+		int err = n < (int)sizeof(full) ? run_file(t, full, args) : -ENAMETOOLONG;
+
+		if (err == -EACCES)
+			result = err;
+		else if (err != -ENOENT && err != -ENOTDIR && err != -ENAMETOOLONG)
+			return err;
+		dir = *end ? end + 1 : NULL;
+	}
+	return result;
+}
+
+/* The boot function of the first task, on its own fiber. */
+static int first_program(struct task *t, struct task_boot *boot unused_arg)
+{
+	const char *name = config->argv[0];
+	struct exec_args args;
+	char text[400];
+	int err;
+
+	exec_args_init(&args);
+	err = args_fill(&args);
+	if (!err)
+		err = strchr(name, '/') ? run_file(t, name, &args) : run_searched(t, name, &args);
+	exec_args_destroy(&args);
+	if (!err) {
+		control_send(CONTROL_STARTED, 0, NULL);
+		return 0;
+	}
+	snprintf(text, sizeof(text), "cannot run '%.200s': %s%s", name, strerror(-err),
+	         err == -ENOEXEC ? " (moat runs x86-64 programs and scripts that begin with #!)"
+	                         : "");
+	/* The shell's convention: 127 not found, 126 found but not runnable. */
+	give_up(err == -ENOENT ? 127 : 126, text);
+}
+
+static void install_stdio(struct fdtable *files)
+{
+	struct file *f;
+	int err;
+
+	for (int fd = 0; fd < 3; fd++) {
+		int mode = fcntl(fd, F_GETFL);
+
+		/* A descriptor that the caller had closed stays closed. */
+		if (mode < 0)
+			continue;
+		err = hostfd_file_create(fd, (u32)mode, &f);
+		if (!err)
+			err = fdtable_install_at(files, f, fd, 3, false);
+		if (err < 0)
+			give_up_err("cannot pass on a standard descriptor", err);
+	}
+}
+
+static struct task *first_task(struct fs_context *fs)
+{
+	static struct task_boot boot = {.fn = first_program};
+	struct fdtable *files = fdtable_create();
+	struct cred *cred = cred_create(config->uid, config->gid, config->groups, config->ngroups);
+	struct task *init;
+	int err;
+
+	if (!files || !cred)
+		give_up_err("cannot make the first process", -ENOMEM);
+	/* The terminal's slave is opened by its name. */
+	caller()->fs = fs;
+	if (config->tty)
+		err = console_open(files, config->winsize >> 16, config->winsize & 0xffff);
+	else
+		install_stdio(files), err = 0;
+	caller()->fs = NULL;
+	if (err)
+		give_up_err("cannot make a terminal", err);
+	err = task_create_init(fs, files, cred, &boot, &init);
+	if (err)
+		give_up_err("cannot make the first process", err);
+	if (config->tty)
+		console_own(init);
+	return init;
+}
+
+/* ---- start and end ----------------------------------------------------- */
+
+static bool on_end(struct waiter *w unused_arg, u32 events unused_arg)
+{
+	atomic_store(&ended, 1);
+	host_futex_wake(&ended, 1, false);
+	return false;
+}
+
+static void describe_current(char *buf, size_t n)
+{
+	struct fiber *f = fiber_self();
+	struct task *t;
+	const char *call = NULL;
+
+	buf[0] = 0;
+	if (!f || !fiber_caller(f) || !fiber_caller(f)->uspace)
+		return;
+	t = task_self();
+	if (t->syscall_nr < SYSCALL_NR)
+		call = syscall_table[t->syscall_nr].name;
+	snprintf(buf, n, "guest task %d (%s) in %s", t->tid, t->comm, call ? call : "no call");
+}
+
+static void platform_up(void)
+{
+	static struct marshal_desc marshal[MARSHAL_NR];
+	const struct platform_ops *ops = &systrap_platform;
+	struct platform_config pc = {.marshal = marshal,
+	                             .debug = config->debug,
+	                             .trace_all = config->trace_fd >= 0,
+	                             .max_spaces = config->max_tasks,
+	                             .fatal = platform_failed};
+	const char *lacking = platform_unsupported(ops);
+	int err;
+
+	if (lacking)
+		give_up(125, lacking);
+	syscall_marshal_build(marshal);
+	err = platform_init(ops, &pc);
+	if (err)
+		give_up_err("cannot start the platform", err);
+}
+
+/* Threads that run fibers, watch descriptors and make slow host calls. */
+static void threads_up(void)
+{
+	int err;
+
+	sched_init(config->workers, platform_doorbell());
+	err = reactor_start();
+	if (!err)
+		err = platform_start();
+	if (!err)
+		err = blocking_start(BLOCKING_THREADS);
+	if (!err)
+		err = sched_start();
+	if (!err)
+		err = reactor_add(&control_watch, config->control_fd, EPOLLIN, control_input);
+	if (err)
+		give_up_err("cannot start the sentry's threads", err);
+}
+
+static bool any_writable_mount(void)
+{
+	for (unsigned i = 0; i < config->nmounts; i++)
+		if (config->mounts[i].kind == MOUNT_HOST_DIR && !config->mounts[i].readonly)
+			return true;
+	return false;
+}
+
+static void lock_down(void)
+{
+	struct sentry_filter_config fc = {.host_files = true,
+	                                  .writable = any_writable_mount(),
+	                                  .terminal = true,
+	                                  .control = true,
+	                                  .debug = config->debug};
+	int err = sentry_filter_apply(&fc);
+
+	if (err)
+		give_up_err("cannot confine the sentry", err);
+}
+
+static void trace_up(void)
+{
+	const char *bad;
+	char text[200];
+	int err;
+
+	if (config->trace_fd < 0)
+		return;
+	err = trace_create(config->trace_fd, config->trace_filter, &kernel.trace, &bad);
+	if (err == -EINVAL) {
+		snprintf(text, sizeof(text), "--trace: no system call or family '%s'", bad);
+		give_up(125, text);
+	} else if (err) {
+		give_up_err("cannot trace", err);
+	}
+}
+
+static void kernel_up(void)
+{
+	kernel_init();
+	kernel.max_tasks = config->max_tasks;
+	kernel.memory_limit = config->memory_limit;
+	kernel.debug = config->debug;
+	snprintf(kernel.uts.nodename, sizeof(kernel.uts.nodename), "%s", config->hostname);
+	tmpfs_set_global_limit(config->tmpfs_limit);
+	file_systems_register();
+	proc_open_host_files();
+	unix_init();
+}
+
+noreturn void sandbox_main(const struct sandbox_config *c)
+{
+	struct waiter end = {.fn = on_end};
+	struct fs_context *fs;
+	struct task *init;
+	char why[256];
+
+	config = c;
+	log_init(2, c->debug ? LOG_DEBUG : LOG_WARN);
+	crash_install(describe_current);
+	platform_up();
+	kernel_up();
+	trace_up();
+	if (rootfs_build(c, &fs, why))
+		give_up(125, why);
+	waitq_add(&kernel.exit_waitq, &end, EPOLLIN);
+	threads_up();
+	init = first_task(fs);
+	lock_down();
+	task_start(init);
+	while (!atomic_load(&ended))
+		host_futex_wait(&ended, 0, NULL, false);
+	console_drain();
+	if (c->stats)
+		stats_print(2);
+	control_send(CONTROL_ENDED, (u32)kernel.exit_status, NULL);
+	platform_shutdown();
+	host_exit_group(0);
+}
