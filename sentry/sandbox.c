@@ -30,6 +30,7 @@
 #include "sentry/console.h"
 #include "sentry/control.h"
 #include "sentry/exec.h"
+#include "sentry/ipc/ipc.h"
 #include "sentry/file_systems.h"
 #include "sentry/oom.h"
 #include "sentry/proc/proc.h"
@@ -357,6 +358,7 @@ static void kernel_up(void)
 	file_systems_register();
 	proc_open_host_files();
 	unix_init();
+	ipc_init();
 }
 
 noreturn void sandbox_main(const struct sandbox_config *c)
