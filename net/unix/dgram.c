@@ -113,8 +113,7 @@ static int deliver(struct unix_socket *u, struct unix_socket *other, struct unix
 	if (unix_dgram_full(u, other))
 		return -EAGAIN;
 	TAILQ_INSERT_TAIL(&other->queue, msg, link);
-	other->queued++;
-	other->bytes += msg->len;
+	unix_count_locked(other, 1, msg->len);
 	return 0;
 }
 
@@ -210,8 +209,7 @@ static struct unix_msg *next_message(struct unix_socket *u, const struct msg *m,
 	} else if (msg) {
 		room = u->queued > u->backlog_max;
 		TAILQ_REMOVE(&u->queue, msg, link);
-		u->queued--;
-		u->bytes -= msg->len;
+		unix_count_locked(u, -1, -(s64)msg->len);
 	} else if (u->shut & UNIX_SHUT_RD &&
 	           (u->base.type == SOCK_SEQPACKET || !(m->flags & MSG_DONTWAIT))) {
 		*err = 0;

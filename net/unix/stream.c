@@ -39,8 +39,7 @@ static int may_write_locked(struct unix_socket *u, struct unix_socket *peer)
 static void append_locked(struct unix_socket *peer, struct unix_msg *msg)
 {
 	TAILQ_INSERT_TAIL(&peer->queue, msg, link);
-	peer->queued++;
-	peer->bytes += msg->len;
+	unix_count_locked(peer, 1, msg->len);
 }
 
 static bool merge_locked(struct unix_socket *peer, const void *data, u32 n,
@@ -53,7 +52,7 @@ static bool merge_locked(struct unix_socket *peer, const void *data, u32 n,
 		return false;
 	memcpy(last->data + last->off + last->len, data, n);
 	last->len += n;
-	peer->bytes += n;
+	unix_count_locked(peer, 0, n);
 	return true;
 }
 
@@ -194,11 +193,10 @@ static struct unix_msg *consume_locked(struct unix_socket *u, u32 n)
 	BUG_ON(n > msg->len);
 	msg->off += n;
 	msg->len -= n;
-	u->bytes -= n;
+	unix_count_locked(u, msg->len ? 0 : -1, -(s64)n);
 	if (msg->len)
 		return NULL;
 	TAILQ_REMOVE(&u->queue, msg, link);
-	u->queued--;
 	if (u->spare || msg->cap != UNIX_MSG_CAP || msg->files)
 		return msg;
 	u->spare = msg;

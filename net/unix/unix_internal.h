@@ -112,6 +112,19 @@ static inline void unix_put(struct unix_socket *u)
 	if (u)
 		socket_put(&u->base);
 }
+/*
+ * More or fewer messages and bytes in the queue. Written under the lock, so it takes no
+ * atomic addition; read without it where a hint will do.
+ */
+static inline void unix_count_locked(struct unix_socket *u, s32 messages, s64 bytes)
+{
+	u32 m = atomic_load_explicit(&u->queued, memory_order_relaxed);
+	u64 b = atomic_load_explicit(&u->bytes, memory_order_relaxed);
+
+	if (messages)
+		atomic_store_explicit(&u->queued, m + (u32)messages, memory_order_relaxed);
+	atomic_store_explicit(&u->bytes, b + (u64)bytes, memory_order_relaxed);
+}
 static inline bool unix_is_dgram(const struct unix_socket *u)
 {
 	return u->base.type == SOCK_DGRAM;
