@@ -130,9 +130,13 @@ int data_to_memfd(struct tmpfs_node *n)
 int memfd_allocate(struct tmpfs_node *n, u64 off, u64 len, bool keep_size)
 {
 	struct tmpfs_super *fs = fs_of(&n->inode);
-	u64 pages = page_count(off + len) - off / PAGE_SIZE;
-	int err = tmpfs_charge(fs, pages);
+	u64 first = off / PAGE_SIZE, end = page_count(off + len), pages = end - first;
+	int err;
 
+	for (u64 i = page_map_next(&n->data.pages, first); i < end;
+	     i = page_map_next(&n->data.pages, i + 1))
+		pages--;
+	err = tmpfs_charge(fs, pages);
 	if (err)
 		return err;
 	err = view_extend(&n->data, keep_size ? 0 : off + len);

@@ -74,6 +74,14 @@ void tmpfs_uncharge_inode(struct tmpfs_super *fs)
 	atomic_fetch_sub(&fs->used_inodes, 1);
 }
 
+/* Half of what there is, as on Linux, where 'there' is the machine: 0 for no limit. */
+static u64 default_pages(void)
+{
+	u64 all = atomic_load(&global_limit);
+
+	return all == ~0ULL ? 0 : max_of(all / 2, 1ULL);
+}
+
 struct options {
 	u64 max_pages, max_inodes;
 	u32 mode, uid, gid;
@@ -228,9 +236,9 @@ static void tmpfs_show_options(struct super *sb, char *buf, size_t n)
 	f = fmemopen(buf, n, "w");
 	if (!f)
 		return;
-	if (max)
+	if (max != default_pages())
 		fprintf(f, ",size=%lluk", (unsigned long long)(max * PAGE_SIZE / 1024));
-	if (files)
+	if (files != default_pages())
 		fprintf(f, ",nr_inodes=%llu", (unsigned long long)files);
 	if (fs->mode != 01777)
 		fprintf(f, ",mode=%03o", fs->mode);
@@ -253,9 +261,9 @@ static const struct super_ops tmpfs_super_ops = {
 static int tmpfs_mount(const struct fs_type *type, const char *source, u64 flags, const char *data,
                        struct super **out)
 {
-	u64 all = atomic_load(&global_limit);
-	/* By default half of what there is, as on Linux. */
-	struct options o = {.mode = 01777, .max_pages = all == ~0ULL ? 0 : max_of(all / 2, 1ULL)};
+	/* As many inodes as pages: they take sentry memory, too. */
+	struct options o = {
+	    .mode = 01777, .max_pages = default_pages(), .max_inodes = default_pages()};
 	struct tmpfs_super *fs = calloc(1, sizeof(*fs));
 	struct super *sb = malloc(sizeof(*sb));
 	struct create c;

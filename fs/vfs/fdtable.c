@@ -308,8 +308,10 @@ int fdtable_install_at(struct fdtable *t, struct file *f, int fd, u64 limit, boo
 	struct file *old = NULL;
 	int err;
 
-	if (fd < 0 || (u64)fd >= min_of(limit, (u64)FDTABLE_MAX))
+	if (fd < 0 || (u64)fd >= min_of(limit, (u64)FDTABLE_MAX)) {
+		file_put(f);
 		return -EBADF;
+	}
 	lock_acquire(&t->lock);
 	err = grow_locked(t, (u32)fd);
 	if (!err) {
@@ -321,6 +323,8 @@ int fdtable_install_at(struct fdtable *t, struct file *f, int fd, u64 limit, boo
 	/* dup2(2), NOTES: errors of the implied close are lost. */
 	if (old)
 		close_file(t, old);
+	if (err)
+		file_put(f);
 	return err ? err : fd;
 }
 

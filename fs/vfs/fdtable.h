@@ -29,7 +29,9 @@ struct file *fdtable_lookup_any(struct fdtable *t, int fd);
 /* Lowest free descriptor >= min and < limit; takes over the reference on success. -EMFILE, -ENOMEM.
  */
 must_check int fdtable_install(struct fdtable *t, struct file *f, u32 min, u64 limit, bool cloexec);
-/* dup2: replaces; takes over f. -EBADF beyond limit. */
+/*
+ * dup2: replaces what is there; takes over f also on failure. fd, -EBADF beyond limit, -ENOMEM.
+ */
 must_check int fdtable_install_at(struct fdtable *t, struct file *f, int fd, u64 limit,
                                   bool cloexec);
 /* Removes; *out gets the table's reference. -EBADF. */

@@ -71,6 +71,17 @@ int file_get_write(struct file *f)
 	return 0;
 }
 
+void file_put_write(struct file *f)
+{
+	if (!f->writing)
+		return;
+	f->writing = false;
+	atomic_fetch_sub(&f->inode->sb->writers, 1);
+	if (f->path.mnt)
+		atomic_fetch_sub(&f->path.mnt->writers, 1);
+	inode_put_write(f->inode);
+}
+
 void file_unopen(struct file *f)
 {
 	f->ops = &no_ops;
@@ -90,12 +101,7 @@ void file_put(struct file *f)
 		if (f->ops->release)
 			f->ops->release(f);
 	}
-	if (f->writing) {
-		atomic_fetch_sub(&f->inode->sb->writers, 1);
-		if (f->path.mnt)
-			atomic_fetch_sub(&f->path.mnt->writers, 1);
-		inode_put_write(f->inode);
-	}
+	file_put_write(f);
 	mutex_destroy(&f->pos_mutex);
 	inode_put(f->inode);
 	path_put(f->path);

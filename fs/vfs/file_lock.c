@@ -81,16 +81,6 @@ static struct file_locks *locks_make(struct inode *i)
 	return l;
 }
 
-void file_locks_free(struct file_locks *l)
-{
-	BUG_ON(!TAILQ_EMPTY(&l->held));
-	lock_acquire(&guard);
-	LIST_REMOVE(l, all_link);
-	lock_release(&guard);
-	waitq_destroy(&l->waitq);
-	free(l);
-}
-
 static struct file_lock *lock_alloc(void)
 {
 	struct file_lock *l = calloc(1, sizeof(*l));
@@ -207,6 +197,20 @@ static void free_list(struct lock_list *dead)
 		TAILQ_REMOVE(dead, at, link);
 		lock_free(at);
 	}
+}
+
+/*
+ * A record lock may be left: one that was granted while another thread closed
+ * the descriptor. Nobody can see it any more.
+ */
+void file_locks_free(struct file_locks *l)
+{
+	lock_acquire(&guard);
+	LIST_REMOVE(l, all_link);
+	lock_release(&guard);
+	free_list(&l->held);
+	waitq_destroy(&l->waitq);
+	free(l);
 }
 
 /* Would req wait for somebody who, over others, waits for req's owner? */

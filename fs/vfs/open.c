@@ -150,6 +150,9 @@ static int open_file(struct path p, u32 flags, bool created, struct file **out)
 		file_put(f);
 		return err;
 	}
+	/* O_RDONLY | O_TRUNC was a writer only while it truncated. */
+	if (!file_writable(f))
+		file_put_write(f);
 	notify_event(i, p.dentry, IN_OPEN);
 	*out = f;
 	return 0;

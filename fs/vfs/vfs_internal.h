@@ -31,6 +31,7 @@ must_check int file_size_check(u64 size);
 void file_unopen(struct file *f);
 /* Counts f among the writers, or -ETXTBSY, -EROFS. */
 must_check int file_get_write(struct file *f);
+void file_put_write(struct file *f);
 
 /* namei.c: the directory (its mutex is held) has been removed. */
 void inode_set_dead(struct inode *dir);

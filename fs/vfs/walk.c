@@ -67,6 +67,11 @@ int walker_init(struct walker *w, struct path base, const char *name, int flags)
 	*w = (struct walker){.rest = name, .flags = flags, .cred = caller_cred()};
 	if (!*name && !(flags & WALK_EMPTY))
 		return -ENOENT;
+	if (*name == '/' && fs && !scoped(w)) {
+		/* The usual case touches no count but the root's. */
+		w->cur = fs_context_root(fs);
+		return 0;
+	}
 	if (base.mnt || base.dentry)
 		w->cur = path_get(base);
 	else if (fs)
@@ -341,35 +346,47 @@ static enum last_type name_type(const char *name, size_t len)
 	return name[1] == '.' ? LAST_DOTDOT : LAST_NAME;
 }
 
-/*
- * Goes as far as the cache knows, but leaves the last name. No reference is
- * taken but for where it stops.
- */
-static void walk_cached(struct walker *w)
+/* May the walk go through this cached child with nothing else to ask or to do? */
+static bool plain_child(const struct dentry *child, bool last)
 {
-	struct dentry *d = w->cur.dentry;
+	struct inode *i = dentry_inode(child);
+
+	if (!i || atomic_load_explicit(&child->mounts, memory_order_relaxed))
+		return false;
+	return last ? !inode_is_link(i) : inode_is_dir(i);
+}
+
+/*
+ * Goes as far as the cache knows, with no reference taken but for where it
+ * stops. The last name is left to the driver, unless it wants just the result:
+ * -ENOENT then if the cache knows that there is none.
+ */
+static int walk_cached(struct walker *w)
+{
+	struct dentry *d = w->cur.dentry, *child;
 	const char *rest = w->rest;
 	struct lock *l = dcache_read_lock();
+	int err = 0;
 
 	for (int n = 0; n < CACHED_MAX; n++) {
 		const char *name = rest, *end, *next;
 		struct inode *i = dentry_inode(d);
-		struct dentry *child;
 
 		while (*name == '/')
 			name++;
 		end = strchrnul(name, '/');
 		for (next = end; *next == '/'; next++)
 			;
-		if (!*next || end - name > NAME_LEN_MAX ||
+		if ((!*next && !w->whole) || end == name || end - name > NAME_LEN_MAX ||
 		    name_type(name, (size_t)(end - name)) != LAST_NAME)
 			break;
 		if (!inode_is_dir(i) || i->ops->permission || i->ops->revalidate ||
 		    inode_permission_mode(i, w->cred, MAY_EXEC) != 0)
 			break;
 		child = dcache_peek(d, name, (size_t)(end - name));
-		if (!child || !dentry_inode(child) || !inode_is_dir(dentry_inode(child)) ||
-		    atomic_load_explicit(&child->mounts, memory_order_relaxed))
+		if (child && !*end && !dentry_inode(child))
+			err = -ENOENT;
+		if (!child || !plain_child(child, !*end))
 			break;
 		d = child;
 		rest = end;
@@ -382,6 +399,7 @@ static void walk_cached(struct walker *w)
 		w->cur.dentry = d;
 		w->rest = rest;
 	}
+	return err;
 }
 
 /* One name in the middle of the path, the slow way. */
@@ -412,7 +430,9 @@ int walker_parent(struct walker *w)
 		const char *name, *end, *next;
 		int err;
 
-		walk_cached(w);
+		err = walk_cached(w);
+		if (err)
+			return err;
 		for (name = w->rest; *name == '/'; name++)
 			;
 		if (!*name) {
@@ -448,6 +468,7 @@ int walk(struct path base, const char *name, int flags, struct path *out)
 	bool must_be_dir = flags & WALK_DIRECTORY;
 	int err = walker_init(&w, base, name, flags);
 
+	w.whole = true;
 	while (!err) {
 		err = walker_parent(&w);
 		if (err)

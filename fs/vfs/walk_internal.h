@@ -23,6 +23,7 @@ struct walker {
 	char *heap;       /* owned: where rest points after a link */
 	int flags;        /* WALK_* */
 	int links;        /* followed so far */
+	bool whole; /* the driver wants the result, so the cache may take the last name, too */
 	const struct cred *cred;
 	enum last_type type;
 	const char *last;

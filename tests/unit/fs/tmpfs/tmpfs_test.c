@@ -215,7 +215,11 @@ Test(tmpfs, options)
 	tmpfs_set_global_limit(1 << 20);
 	ok(tmpfs_type.mount(&tmpfs_type, "x", 0, NULL, &sb));
 	sb->ops->show_options(sb, buf, sizeof(buf));
-	cr_assert_str_eq(buf, ",size=512k,inode64");
+	cr_assert_str_eq(buf, ",inode64");
+	cr_assert_eq(sb->ops->remount(sb, 0, "size=100k"), 0);
+	sb->ops->show_options(sb, buf, sizeof(buf));
+	cr_assert_str_eq(buf, ",size=100k,inode64");
+	fails(EINVAL, sb->ops->remount(sb, 0, "nr_inodes=1x"));
 	super_put(sb);
 	tmpfs_set_global_limit(~0ULL);
 }

@@ -66,10 +66,8 @@ Test(fdtable, install_at)
 	cr_assert_eq(fdtable_install_at(t, g, 70, 1024, false), 70);
 	cr_assert_eq(fdtable_get_cloexec(t, 70), 0);
 	cr_assert_eq(fdtable_count(t), 1);
-	f = some_file();
-	fails(EBADF, fdtable_install_at(t, f, 1024, 1024, false));
-	fails(EBADF, fdtable_install_at(t, f, -1, 1024, false));
-	file_put(f);
+	fails(EBADF, fdtable_install_at(t, some_file(), 1024, 1024, false));
+	fails(EBADF, fdtable_install_at(t, some_file(), -1, 1024, false));
 }
 
 Test(fdtable, exec_and_ranges)
