@@ -5,7 +5,7 @@
  * O_NONBLOCK, no terminal setting, no owner.
  *
  * Host calls: preadv2, pwritev2, read, write, pread64, pwrite64, lseek, poll, fstat, ftruncate,
- * fsync, ioctl (FIONREAD, TCGETS, TCGETS2, TIOCGWINSZ, TIOCOUTQ), close; and the reactor's.
+ * fsync, ioctl (FIONREAD, TCGETS, TCGETS2, TIOCGWINSZ), close; and the reactor's.
  */
 #pragma once
 #include "base/types.h"

@@ -14,6 +14,7 @@
 #include "platform/filter/stub_filter.h"
 #include "platform/stub/abi.h"
 #include <asm/ioctls.h>
+#include <asm/termbits.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
@@ -126,6 +127,12 @@ static const struct sentry_rule rules[] = {
 	{SYS_close, ALWAYS, "everybody", NO_ARGS},
 	{SYS_fstat, ALWAYS, "base/host: attributes of an open file", NO_ARGS},
 	{SYS_lseek, ALWAYS, "base/host: data and holes of a file", NO_ARGS},
+	{SYS_fsync, ALWAYS, "fs/hostfd: a guest's fsync of its output; fs/hostfs: fsync", NO_ARGS},
+	{SYS_ioctl, ALWAYS, "fs/hostfd: is stdio a terminal, how large, how much is there to read",
+	 1, {ARG_EQ(1, TCGETS)}},
+	{SYS_ioctl, ALWAYS, NULL, 1, {ARG_EQ(1, TCGETS2)}},
+	{SYS_ioctl, ALWAYS, NULL, 1, {ARG_EQ(1, TIOCGWINSZ)}},
+	{SYS_ioctl, ALWAYS, NULL, 1, {ARG_EQ(1, FIONREAD)}},
 	{SYS_getrandom, ALWAYS, "base/host: the guest's randomness", NO_ARGS},
 
 	/* Names on the host, for reading. */
@@ -152,18 +159,14 @@ static const struct sentry_rule rules[] = {
 	{SYS_fchown, WRITABLE, "fs/hostfs: chown", NO_ARGS},
 	{SYS_fchownat, WRITABLE, "fs/hostfs: chown", NO_ARGS},
 	{SYS_utimensat, WRITABLE, "fs/hostfs: times", NO_ARGS},
-	{SYS_fsync, WRITABLE, "fs/hostfs: fsync", NO_ARGS},
 	{SYS_fdatasync, WRITABLE, "fs/hostfs: fdatasync", NO_ARGS},
 	{SYS_fsetxattr, WRITABLE, "fs/hostfs: extended attributes", NO_ARGS},
 	{SYS_fremovexattr, WRITABLE, "fs/hostfs: extended attributes", NO_ARGS},
 
-	/* A terminal: its modes and size, and how much there is to read. */
-	{SYS_ioctl, TERMINAL, NULL, 1, {ARG_EQ(1, TCGETS)}},
+	/* A terminal's modes. */
 	{SYS_ioctl, TERMINAL, NULL, 1, {ARG_EQ(1, TCSETS)}},
 	{SYS_ioctl, TERMINAL, NULL, 1, {ARG_EQ(1, TCSETSW)}},
 	{SYS_ioctl, TERMINAL, NULL, 1, {ARG_EQ(1, TCSETSF)}},
-	{SYS_ioctl, TERMINAL, NULL, 1, {ARG_EQ(1, TIOCGWINSZ)}},
-	{SYS_ioctl, TERMINAL, NULL, 1, {ARG_EQ(1, FIONREAD)}},
 
 	/* Sockets that are open already. */
 	{SYS_accept4, CONTROL, "the control socket: a client", NO_ARGS},
