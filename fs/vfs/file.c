@@ -139,8 +139,10 @@ s64 file_seek(struct file *f, s64 off, int whence)
 
 	if (atomic_load(&f->flags) & O_PATH)
 		return -EBADF;
+	/* Anonymous files of no type (eventfd, epoll, inotify) stay at 0:
+	 * fs/read_write.c:noop_llseek. */
 	if (!f->ops->seek)
-		return -ESPIPE;
+		return (inode_mode(f->inode) & S_IFMT) ? -ESPIPE : 0;
 	mutex_acquire(&f->pos_mutex);
 	pos = f->ops->seek(f, off, whence);
 	if (pos >= 0)

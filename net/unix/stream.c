@@ -153,15 +153,15 @@ ssize_t unix_stream_send(struct socket *s, struct msg *m)
 	struct unix_socket *peer = atomic_load_explicit(&u->peer, memory_order_acquire);
 	ssize_t n, done = 0;
 
-	/* An urgent byte is refused rather than sent as any other. */
-	if (m->flags & MSG_OOB)
-		return -EOPNOTSUPP;
 	if (m->name && m->name->len)
 		return peer ? -EISCONN : -EOPNOTSUPP;
 	if (!peer)
 		return -ENOTCONN;
 	if (u->shut & UNIX_SHUT_WR)
 		return -EPIPE;
+	/* An urgent byte is refused rather than sent as any other. */
+	if (m->flags & MSG_OOB)
+		return -EOPNOTSUPP;
 	int err = unix_take_error(u);
 	if (err)
 		return err;

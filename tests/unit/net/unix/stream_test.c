@@ -198,6 +198,7 @@ static void refused_body(void)
 	struct file *f;
 
 	check(socket_create(AF_UNIX, 99, 0, &f) == -EINVAL);
+	check(socket_create(AF_UNIX, 0, 0, &f) == -ESOCKTNOSUPPORT);
 	check(socket_create(AF_UNIX, SOCK_RDM, 0, &f) == -ESOCKTNOSUPPORT);
 	check(socket_create(AF_UNIX, SOCK_STREAM, 7, &f) == -EPROTONOSUPPORT);
 	check(socket_create(AF_INET, SOCK_STREAM | 0x40, 0, &f) == -EINVAL);
