@@ -39,6 +39,13 @@ struct uspace {
 	 */
 	u64 grow_low, grow_high;
 	void (*grow)(struct uspace *u, u64 addr);
+	/*
+	 * Is all of [addr, addr + n) memory that the guest may write? What goes elsewhere is
+	 * written at once instead of with the reply, so that a fault is known before a pipe has
+	 * given its bytes away. Absent: taken as yes.
+	 */
+	bool (*writable)(struct uspace *u, u64 addr, size_t n);
+	u64 writable_low, writable_high, writable_seq; /* its last answer: the owner's own */
 };
 
 /* [addr, addr + n) is about to be accessed by other means than the ops: a stack grows to it. */

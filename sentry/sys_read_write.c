@@ -398,10 +398,20 @@ s64 sys_fdatasync(struct task *t unused_arg, const struct syscall_args *a)
 
 s64 sys_sync_file_range(struct task *t unused_arg, const struct syscall_args *a)
 {
+	struct file *f;
+	s64 err;
+
 	if (arg_s64(a, 1) < 0 || arg_s64(a, 2) < 0 || arg_s64(a, 1) + arg_s64(a, 2) < 0 ||
 	    (arg_u32(a, 3) & ~7u))
 		return -EINVAL;
-	return sync_fd(arg_int(a, 0), true);
+	err = fd_get(arg_int(a, 0), &f);
+	if (err)
+		return err;
+	if (S_ISFIFO(inode_mode(f->inode)) || S_ISSOCK(inode_mode(f->inode)) ||
+	    S_ISCHR(inode_mode(f->inode)))
+		err = -ESPIPE;
+	file_put(f);
+	return err;
 }
 
 /* What a guest wrote to a host directory is the host's as soon as it is written. */
