@@ -419,6 +419,9 @@ s64 task_clone(struct task *t, const struct clone_args_k *a)
 		ref_get(&v->ref);
 	if (a->flags & CLONE_PARENT_SETTID)
 		(void)!put_user(a->parent_tid, &tid);
+	/* The child may clear the same word (CLONE_CHILD_CLEARTID) before the parent's reply is
+	 * out. */
+	uspace_flush(t->caller.uspace);
 	queue_child_tid(child, a);
 	task_start(child);
 	task_put(child);

@@ -291,6 +291,11 @@ static void guest_commit(struct uspace *u, u64 dst, size_t n)
 	t->window_used = (t->window_used + (u32)n + 63) & ~63u;
 }
 
+static void guest_flush(struct uspace *u)
+{
+	guestmem_flush(uspace_thread(u));
+}
+
 static int guest_cmpxchg32(struct uspace *u, u64 addr, u32 expect, u32 value, u32 *old)
 {
 	struct systrap_thread *t = uspace_thread(u);
@@ -315,5 +320,6 @@ const struct uspace_ops guestmem_ops = {
     .read_str = guest_read_str,
     .reserve = guest_reserve,
     .commit = guest_commit,
+    .flush = guest_flush,
     .cmpxchg32 = guest_cmpxchg32,
 };
