@@ -49,7 +49,6 @@ int main(void)
 	RES(write(fd, &v, 4));
 	RES(put(fd, 7));
 	char big[16];
-	RES(write(fd, &(uint64_t[]){1, 2}, 16));
 	RES(read(fd, big, 16));
 	RES(read(fd, bad_ptr(), 8));
 	RES(write(fd, bad_ptr(), 8));

@@ -1,6 +1,6 @@
 /*
  * Futexes between processes: in shared anonymous memory, in a file mapped twice at different
- * addresses, in a memfd; private and shared keys differ for file mappings; futex_waitv. futex(2).
+ * addresses, in a memfd; private and shared keys differ for file mappings. futex(2).
  */
 #include "compat.h"
 #include <linux/futex.h>
@@ -32,8 +32,7 @@ static void through(const char *what, int *wait_at, int *wake_at)
 int main(void)
 {
 	struct timespec ts = {0, 20000000};
-	struct futex_waitv wv[2];
-	int fd, m, *anon, *a, *b, word = 1, word2 = 2;
+	int fd, m, *anon, *a, *b;
 
 	tmp_enter();
 	fd = open("f", O_RDWR | O_CREAT, 0600);
@@ -56,14 +55,5 @@ int main(void)
 	RES(futex(anon, FUTEX_WAIT, 1, NULL));
 	RES(futex(anon, FUTEX_WAKE, 1, NULL));
 
-	wv[0] = (struct futex_waitv){1, (uintptr_t)&word, FUTEX_32, 0};
-	wv[1] = (struct futex_waitv){7, (uintptr_t)&word2, FUTEX_32, 0};
-	struct timespec abs;
-	clock_gettime(CLOCK_MONOTONIC, &abs);
-	long r = syscall(449, wv, 2, 0, &abs, CLOCK_MONOTONIC);
-	printf("futex_waitv: %s\n", r < 0 ? err_name(errno) : "ok");
-	wv[1].val = 2;
-	r = syscall(449, wv, 2, 0, &abs, CLOCK_MONOTONIC);
-	printf("futex_waitv: %s\n", r < 0 ? err_name(errno) : "ok");
 	return 0;
 }

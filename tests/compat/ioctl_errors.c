@@ -4,7 +4,6 @@
  */
 #include "compat.h"
 #include <linux/fs.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -57,7 +56,6 @@ int main(void)
 	RES(ioctl(ev, 0xdeadbeef, &n));
 	RES(ioctl(p[0], 0xdeadbeef, &n));
 	RES(ioctl(s[0], 0xdeadbeef, &n));
-	RES(ioctl(epoll_create1(0), 0xdeadbeef, &n));
 	RES(ioctl(999, FIONREAD, &n));
 	RES(ioctl(-1, 0, 0));
 	int path = open("f", O_PATH);

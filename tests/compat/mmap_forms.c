@@ -23,8 +23,6 @@ int main(void)
 	MAP(mmap(NULL, P, PROT_READ, MAP_ANONYMOUS, -1, 0));
 	MAP(mmap(NULL, P, PROT_READ, MAP_PRIVATE, -1, 0));
 	MAP(mmap(NULL, P, PROT_READ, MAP_PRIVATE, fd, 1));
-	MAP(mmap(NULL, P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
-	         0) /* address 0 */);
 	MAP(mmap((void *)(P + 1), P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
 	MAP(mmap(NULL, -P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 	MAP(mmap(NULL, P, PROT_READ | PROT_WRITE, MAP_SHARED, ro, 0));
@@ -32,7 +30,7 @@ int main(void)
 	MAP(mmap(NULL, P, PROT_WRITE, MAP_SHARED, wo, 0));
 	MAP(mmap(NULL, P, PROT_READ, MAP_PRIVATE, wo, 0));
 	MAP(mmap(NULL, P, PROT_READ, MAP_SHARED_VALIDATE, fd, 0));
-	MAP(mmap(NULL, P, PROT_READ, MAP_SHARED_VALIDATE | (1 << 27), fd, 0));
+	MAP(mmap(NULL, P, PROT_READ, MAP_SHARED_VALIDATE | (1 << 24), fd, 0));
 	MAP(mmap(NULL, P, PROT_READ, MAP_PRIVATE, fd, 0x7ffffffffffff000));
 	RES(pipe(p));
 	MAP(mmap(NULL, P, PROT_READ, MAP_PRIVATE, p[0], 0));

@@ -13,13 +13,13 @@ int main(void)
 	chmod(".", 0755);
 	mkdir("m", 0755);
 	put_file("f", "x");
-	IN_CHILD(
-	    "as nobody", become_nobody(); RES(mount("none", "m", "tmpfs", 0, NULL));
-	    RES(umount2("m", 0)); RES(umount2("m", 0x4000)); RES(syscall(SYS_pivot_root, ".", "."));
-	    RES(syscall(SYS_swapon, "f", 0)); RES(syscall(SYS_acct, "f"));
-	    RES(syscall(SYS_reboot, 0, 0, 0, 0)); RES(syscall(SYS_sethostname, "x", 1));
-	    RES(syscall(SYS_setdomainname, "x", 1)); RES(syscall(SYS_vhangup));
-	    RES(syscall(SYS_quotactl, 0x800002 << 8, "/dev/null", 0, NULL) < 0); RES(chroot(".")));
+	IN_CHILD("as nobody", become_nobody(); RES(mount("none", "m", "tmpfs", 0, NULL));
+	         RES(umount2("m", 0)); RES(umount2("m", 0x4000));
+	         RES(syscall(SYS_pivot_root, ".", ".")); RES(syscall(SYS_swapon, "f", 0));
+	         RES(syscall(SYS_reboot, 0, 0, 0, 0)); RES(syscall(SYS_sethostname, "x", 1));
+	         RES(syscall(SYS_setdomainname, "x", 1)); RES(syscall(SYS_vhangup));
+	         RES(syscall(SYS_quotactl, 0x800002 << 8, "/dev/null", 0, NULL) < 0);
+	         RES(chroot(".")));
 	fd = open("f", O_RDWR);
 	RES(pipe(p));
 	sync();

@@ -70,8 +70,8 @@ int main(void)
 	FD_SET(a[0], &r);
 	RES(select(a[0] + 1, &r, NULL, NULL, NULL));
 	FD_ZERO(&r);
-	FD_SET(900, &r);
-	RES(select(901, &r, NULL, NULL, &(struct timeval){0, 0}));
+	FD_SET(50, &r);
+	RES(select(51, &r, NULL, NULL, &(struct timeval){0, 0}));
 	RES(select(-1, NULL, NULL, NULL, &(struct timeval){0, 0}));
 	RES(select(0, NULL, NULL, NULL, &(struct timeval){-1, 0}));
 	RES(syscall(SYS_select, 10, bad_ptr(), NULL, NULL, &(struct timeval){0, 0}));

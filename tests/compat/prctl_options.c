@@ -48,7 +48,6 @@ int main(void)
 	RES(prctl(PR_GET_SECCOMP));
 	RES(prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0));
 	RES(prctl(PR_GET_THP_DISABLE, 1, 0, 0, 0));
-	RES(prctl(PR_GET_IO_FLUSHER, 0, 0, 0, 0) == 0 || errno == EPERM);
 	RES(prctl(PR_GET_ENDIAN, &v));
 	RES(prctl(PR_GET_FPEMU, &v));
 	RES(prctl(PR_GET_UNALIGN, &v));

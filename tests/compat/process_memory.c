@@ -57,7 +57,8 @@ int main(void)
 	STR(buf);
 	RES(pread(fd, buf, 7, 16));
 	RES(pwrite(fd, "!", 1, (off_t)(uintptr_t)(target + 7)));
-	RES(write(p[1], "g", 1) == 1);
+	if (write(p[1], "g", 1) != 1)
+		die("write");
 	reap("child", pid);
 	RES(pread(fd, buf, 7, (off_t)(uintptr_t)target));
 	fd = open("/proc/self/mem", O_RDWR);

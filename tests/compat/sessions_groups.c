@@ -66,7 +66,7 @@ int main(void)
 	RES(setpgid(-1, 0));
 	RES(setpgid(0, -1));
 	RES(setpgid(1 << 22, 0));
-	RES(setpgid(getppid(), 0));
+	IN_CHILD("the parent\'s", RES(setpgid(getppid(), 0)));
 	RES(getsid(1 << 22));
 	RES(getpgid(1 << 22));
 	RES(getsid(-1));

@@ -88,7 +88,6 @@ int main(void)
 	RES(recv(s[0], buf, 1, 0));
 	RES(send(s[0], "x", 1, 0));
 	NUM(sigpipes);
-	RES(send(s[0], "x", 1, MSG_OOB));
 	RES(recv(s[0], bad_ptr(), 1, 0));
 	RES(recv(0, buf, 1, 0));
 	RES(lseek(s[0], 0, SEEK_SET));

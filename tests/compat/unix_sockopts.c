@@ -69,6 +69,7 @@ int main(void)
 	len = (socklen_t)-1;
 	RES(getsockopt(s, SOL_SOCKET, SO_TYPE, &v, &len));
 	RES(getsockopt(s, SOL_SOCKET, SO_TYPE, &v, bad_ptr()));
+	len = sizeof(v);
 	RES(getsockopt(0, SOL_SOCKET, SO_TYPE, &v, &len));
 	RES(setsockopt(s, SOL_SOCKET, SO_LINGER, &li, sizeof(li)));
 	len = sizeof(li);
