@@ -71,7 +71,6 @@ static void uspace_inherit(struct platform_thread *child, const struct platform_
 	child->uspace.grow_low = parent->uspace.grow_low;
 	child->uspace.grow_high = parent->uspace.grow_high;
 	child->uspace.grow = parent->uspace.grow;
-	child->uspace.writable = parent->uspace.writable;
 }
 
 int platform_space_fork(struct platform_thread *t, struct platform_space **space,
@@ -156,6 +155,11 @@ int platform_thread_queue(struct platform_thread *t, const struct hostop *op)
 	t->op[t->ops] = *op;
 	t->ops++;
 	return 0;
+}
+
+void platform_thread_settle(struct platform_thread *t)
+{
+	platform->settle(t);
 }
 
 s64 platform_thread_sync(struct platform_thread *t)

@@ -228,6 +228,11 @@ void platform_thread_interrupt(struct platform_thread *t);
  */
 must_check int platform_thread_queue(struct platform_thread *t, const struct hostop *op);
 /*
+ * What has been copied to the guest's memory may still be on its way with the reply. After this it
+ * is there: before something is set going that may look, or write, at the same place.
+ */
+void platform_thread_settle(struct platform_thread *t);
+/*
  * Has the queued ops run now, without guest code running (execve, exit, fork).
  * Returns the result of the last op, or the first failure.
  */

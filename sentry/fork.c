@@ -141,7 +141,7 @@ static void copy_plain(struct task *t, struct task *child, const struct clone_ar
 	memcpy(child->comm, t->comm, sizeof(child->comm));
 	child->blocked = t->blocked;
 	child->no_new_privs = t->no_new_privs;
-	child->timer_slack = t->timer_slack;
+	child->timer_slack = child->default_timer_slack = t->timer_slack;
 	child->sched_policy = t->sched_policy;
 	child->sched_priority = t->sched_priority;
 	child->nice = t->nice;
@@ -189,6 +189,7 @@ static struct thread_group *group_copy(struct task *t, const struct clone_args_k
 		memcpy(g->limits, from->limits, sizeof(g->limits));
 	}
 	g->dumpable = from->dumpable;
+	g->thp_disable = from->thp_disable;
 	g->oom_score_adj = from->oom_score_adj;
 	g->personality = from->personality;
 	g->start_time = time_monotonic() - kernel.boot_monotonic + kernel.boot_boottime;
@@ -417,11 +418,12 @@ s64 task_clone(struct task *t, const struct clone_args_k *a)
 	struct vfork_wait *v = child->vfork;
 	if (v)
 		ref_get(&v->ref);
-	if (a->flags & CLONE_PARENT_SETTID)
+	if (a->flags & CLONE_PARENT_SETTID) {
 		(void)!put_user(a->parent_tid, &tid);
-	/* The child may clear the same word (CLONE_CHILD_CLEARTID) before the parent's reply is
-	 * out. */
-	uspace_flush(t->caller.uspace);
+		/* A thread may clear that very word at its end, which may come at once. */
+		if (a->flags & CLONE_VM)
+			platform_thread_settle(t->thread);
+	}
 	queue_child_tid(child, a);
 	task_start(child);
 	task_put(child);

@@ -190,12 +190,6 @@ static size_t guest_read(struct uspace *u, void *dst, u64 src, size_t n)
 	return host_read(t->base.space->pid, dst, src, n);
 }
 
-/* May this go with the reply? A fault then can only be the doing of another thread. */
-static bool may_wait(struct uspace *u, u64 dst, size_t n)
-{
-	return !u->writable || u->writable(u, dst, n);
-}
-
 static size_t guest_write(struct uspace *u, u64 dst, const void *src, size_t n)
 {
 	struct systrap_thread *t = uspace_thread(u);
@@ -203,10 +197,6 @@ static size_t guest_write(struct uspace *u, u64 dst, const void *src, size_t n)
 	if (n == 0)
 		return 0;
 	window_forget(t, dst, n);
-	if (!may_wait(u, dst, n)) {
-		guestmem_flush(t);
-		return host_write(t->base.space->pid, dst, src, n);
-	}
 	/* Later words of one structure, or a list built piece by piece: lengthen the last segment.
 	 */
 	if (t->outs) {
@@ -277,8 +267,7 @@ static void *guest_reserve(struct uspace *u, u64 dst, size_t *n)
 {
 	struct systrap_thread *t = uspace_thread(u);
 	*n = guest_limit(dst, *n);
-	if (*n == 0 || *n > STUB_WINDOW_SIZE - t->window_used || t->outs == STUB_OUT_SEGMENTS ||
-	    !may_wait(u, dst, *n))
+	if (*n == 0 || *n > STUB_WINDOW_SIZE - t->window_used || t->outs == STUB_OUT_SEGMENTS)
 		return NULL;
 	return window(t, t->window_used);
 }
@@ -289,11 +278,6 @@ static void guest_commit(struct uspace *u, u64 dst, size_t n)
 	window_forget(t, dst, n);
 	t->out[t->outs++] = (struct stub_segment){dst, (u32)n, t->window_used};
 	t->window_used = (t->window_used + (u32)n + 63) & ~63u;
-}
-
-static void guest_flush(struct uspace *u)
-{
-	guestmem_flush(uspace_thread(u));
 }
 
 static int guest_cmpxchg32(struct uspace *u, u64 addr, u32 expect, u32 value, u32 *old)
@@ -320,6 +304,5 @@ const struct uspace_ops guestmem_ops = {
     .read_str = guest_read_str,
     .reserve = guest_reserve,
     .commit = guest_commit,
-    .flush = guest_flush,
     .cmpxchg32 = guest_cmpxchg32,
 };
