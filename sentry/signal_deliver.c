@@ -17,6 +17,7 @@
  */
 #include "base/fiber.h"
 #include "fs/vfs/file.h"
+#include "sentry/mm.h"
 #include "sentry/posix_timer.h"
 #include "sentry/session.h"
 #include "sentry/signal_internal.h"
@@ -200,6 +201,9 @@ bool signal_on_altstack(const struct task *t, u64 sp)
 	return within(&t->altstack, sp);
 }
 
+/* At least what a frame takes besides the FPU state (struct rt_sigframe, alignment). */
+#define FRAME_SIZE 1024
+
 static int push_frame(struct task *t, const struct delivery *d, u64 saved_mask)
 {
 	struct user_regs_struct *regs = platform_thread_regs(t->thread);
@@ -225,6 +229,9 @@ static int push_frame(struct task *t, const struct delivery *d, u64 saved_mask)
 	if (!(d->action.flags & KSA_RESTORER))
 		return -EFAULT;
 	int err = platform_frame_push(t->thread, &f);
+	/* The stack may have to grow for it, as it would under the kernel's own stores. */
+	if (err && mm_fault_user(t, f.sp - platform_xstate_size() - FRAME_SIZE))
+		err = platform_frame_push(t->thread, &f);
 	if (err)
 		return err;
 	/* A frame that ran off the alternate stack has overwritten something else. */

@@ -51,8 +51,11 @@ static int kill_all_locked(struct task *sender, const siginfo_t *info)
 		if (g == kernel.init || g == sender->group || g->state == GROUP_DEAD)
 			continue;
 		int err = kill_group_locked(sender, g, info);
+		/* Being allowed to signal none of those there are is no error. */
 		if (err != -EPERM)
 			result = err;
+		else if (result == -ESRCH)
+			result = 0;
 	}
 	return result;
 }

@@ -15,13 +15,15 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#define PR_GET_IO_FLUSHER 58
+#endif
 #ifndef PR_GET_AUXV
 #define PR_GET_AUXV 0x41555856
 #endif
 /* TASK_SIZE_MAX: beyond it segment bases are the kernel's. */
 #define TASK_SIZE_K 0x7ffffffff000UL
-/* PR_SET_TIMERSLACK 0 goes back to this, ns. */
-#define TIMER_SLACK_DEFAULT 50000
 
 static s64 put_int(struct uptr p, int value)
 {
@@ -107,6 +109,22 @@ static s64 prctl_process(struct task *t, int option, const struct syscall_args *
 		return seccomp_prctl(t, v, arg_ptr(a, 2));
 	case PR_SET_MM:
 		return task_capable(t, CAP_SYS_RESOURCE) ? -EINVAL : -EPERM;
+	case PR_GET_THP_DISABLE:
+		if (v || arg_u64(a, 2) || arg_u64(a, 3) || arg_u64(a, 4))
+			return -EINVAL;
+		return t->group->thp_disable;
+	case PR_SET_THP_DISABLE:
+		/* Advice about the host's own ways with memory: kept and shown. */
+		if (arg_u64(a, 2) || arg_u64(a, 3) || arg_u64(a, 4))
+			return -EINVAL;
+		t->group->thp_disable = v != 0;
+		return 0;
+	case PR_GET_IO_FLUSHER:
+		if (!task_capable(t, CAP_SYS_RESOURCE))
+			return -EPERM;
+		return v || arg_u64(a, 2) || arg_u64(a, 3) || arg_u64(a, 4) ? -EINVAL : 0;
+	case PR_SET_IO_FLUSHER:
+		return task_capable(t, CAP_SYS_RESOURCE) ? -EINVAL : -EPERM;
 	case PR_GET_AUXV:
 		return get_auxv(t, a);
 	}
@@ -127,7 +145,7 @@ static s64 prctl_thread(struct task *t, int option, const struct syscall_args *a
 	case PR_GET_NAME:
 		return copy_out(arg_ptr(a, 1), t->comm, sizeof(t->comm));
 	case PR_SET_TIMERSLACK:
-		t->timer_slack = (s64)v > 0 ? v : TIMER_SLACK_DEFAULT;
+		t->timer_slack = (s64)v > 0 ? v : t->default_timer_slack;
 		return 0;
 	case PR_GET_TIMERSLACK:
 		return (s64)min_of(t->timer_slack, (u64)INT32_MAX);

@@ -37,7 +37,7 @@ struct task *task_alloc(void)
 	ref_init(&t->ref);
 	sigqueue_init(&t->pending);
 	t->altstack.ss_flags = SS_DISABLE;
-	t->timer_slack = DEFAULT_TIMER_SLACK;
+	t->timer_slack = t->default_timer_slack = DEFAULT_TIMER_SLACK;
 	t->syscall_nr = ~0ULL;
 	t->sched_policy = SCHED_OTHER;
 	t->cpus_allowed = kernel.cpus_online;

@@ -107,6 +107,7 @@ struct thread_group {
 	_Atomic s32 oom_score_adj;
 	_Atomic u32 personality;
 	_Atomic bool dumpable;
+	_Atomic bool thp_disable;
 	bool from_outside; /* has no parent in the sandbox: whoever started it reaps it */
 	void *ipc;         /* SysV undo lists: sentry/ipc */
 };
@@ -174,8 +175,8 @@ struct task {
 	u64 robust_list_len;
 	struct vfork_wait *vfork; /* the parent waits until this task execs or exits */
 	bool no_new_privs;
-	u64 syscall_nr; /* of the call under way, or ~0 */
-	u64 timer_slack;
+	u64 syscall_nr;                       /* of the call under way, or ~0 */
+	u64 timer_slack, default_timer_slack; /* ns; the latter is what it was started with */
 	struct uptr rseq;
 	u32 rseq_len, rseq_sig;
 	struct seccomp_filter *seccomp;
