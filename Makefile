@@ -70,6 +70,9 @@ $(B)/tests/platform/guest_code.c.o: CFLAGS += -O2 -fno-stack-protector -fno-sani
 $(B)/platform-tests: $(PLATFORM_TEST_OBJ) $(B)/libmoat.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+$(B)/platform-bench: $(B)/bench/platform.c.o $(filter-out %/main.c.o,$(PLATFORM_TEST_OBJ)) $(B)/libmoat.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 platform-tests: $(B)/platform-tests ## build and run the platform's integration tests
 	$(B)/platform-tests
 

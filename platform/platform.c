@@ -46,13 +46,20 @@ void platform_shutdown(void)
 		platform->shutdown();
 }
 
-/* CPUID leaf 13: the size of an XSAVE image with all components that the host has enabled. */
+/*
+ * CPUID leaf 13: the size of an XSAVE image with all components that the host
+ * has enabled. Asked once: under a hypervisor the instruction costs microseconds.
+ */
 size_t platform_xstate_size(void)
 {
+	static _Atomic size_t known;
 	u32 eax, ebx, ecx, edx;
-	if (!__get_cpuid_count(0xd, 0, &eax, &ebx, &ecx, &edx))
-		return 512;
-	return ebx;
+	size_t size = atomic_load_explicit(&known, memory_order_relaxed);
+	if (size)
+		return size;
+	size = __get_cpuid_count(0xd, 0, &eax, &ebx, &ecx, &edx) ? ebx : 512;
+	atomic_store_explicit(&known, size, memory_order_relaxed);
+	return size;
 }
 
 u64 platform_auxval(u64 type)

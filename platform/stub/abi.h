@@ -126,8 +126,8 @@ struct stub_context {
 	/* What the stub may answer itself; `direct` says whether it may. */
 	_Atomic u32 direct;
 	struct thread_identity identity;
-	/* The stub's own: how long waiting awake has paid. */
-	u32 spin_budget;
+	/* The stub's own, for its waiting policy. */
+	u32 waits, vain_waits;
 	_Atomic u64 direct_calls, sleeps, traps;
 	_Alignas(64) struct stub_request request;
 	_Alignas(64) struct stub_reply reply;

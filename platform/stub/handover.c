@@ -3,17 +3,18 @@
  * awake, when to sleep. All of the stub's waiting policy is here; the sentry's is
  * in base/idle_policy.c.
  *
- * Waiting awake pays when a worker on another core answers sooner than a
- * sleep and a wake-up cost; it never pays when guest threads outnumber the
- * cores, for then the waiter holds back the one it waits for. The sentry says
- * through spin_limit how long may be tried at most; below that each thread
- * learns: a reply in time doubles its budget, a vain wait halves it.
+ * Waiting awake for about as long as a sleep and a wake-up would cost is never
+ * worse than twice the best choice, and most calls are answered sooner. It does not
+ * pay when the call blocks, nor when guest threads outnumber the cores, for
+ * then the waiter holds back the one it waits for. So each vain wait halves the next
+ * one, a timely reply restores it in full; and as a wait cut too short cannot find
+ * out that it would have paid, every few waits one is long again.
  */
 #include "base/sched.h"
 #include "platform/stub/stub.h"
 #include <linux/futex.h>
 
-#define SPIN_BUDGET_MIN 2000
+#define PROBE_EVERY 8
 
 static inline u64 ticks(void)
 {
@@ -47,24 +48,25 @@ static void ring(struct stub_context *ctx)
 	         (ctx->state & 0xff) == STUB_REQUEST);
 }
 
+/* True if the reply came while awake. limit: in ticks, from the sentry. */
 static bool spin(struct stub_context *ctx, u32 limit)
 {
-	u32 budget = ctx->spin_budget;
-	if (budget < SPIN_BUDGET_MIN)
-		budget = SPIN_BUDGET_MIN;
-	if (budget > limit)
-		budget = limit;
-	u64 start = ticks();
+	bool probe = ctx->waits++ % PROBE_EVERY == 0;
+	u32 budget = probe ? limit : limit >> min_of(ctx->vain_waits, 16u);
+	u64 start;
+	if (budget == 0)
+		return false;
+	start = ticks();
 	do {
 		for (int i = 0; i < 16; i++) {
 			if (atomic_load_explicit(&ctx->state, memory_order_acquire) == STUB_REPLY) {
-				ctx->spin_budget = budget < limit / 2 ? budget * 2 : limit;
+				ctx->vain_waits = 0;
 				return true;
 			}
 			relax();
 		}
 	} while (ticks() - start < budget);
-	ctx->spin_budget = budget / 2;
+	ctx->vain_waits++;
 	return false;
 }
 

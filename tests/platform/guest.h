@@ -22,6 +22,18 @@ enum {
 	CALL_NOTHING,
 };
 
+enum {
+	BENCH_CALL = 1,
+	BENCH_DIRECT,
+	BENCH_WAKE,
+	BENCH_WRITE,
+	BENCH_READ,
+	BENCH_MAP,
+	BENCH_FORK,
+	BENCH_SIGNAL,
+	BENCH_SPACE, /* one guest after the other; the rest are loops in one guest */
+};
+
 typedef void guest_fn(u64 arg);
 
 #define guest_code __attribute__((section("guest_code"), noinline, used))
@@ -37,7 +49,8 @@ static inline u64 guest_address(const void *fn)
 guest_fn guest_exit, guest_calls, guest_registers, guest_faults, guest_fork, guest_threads,
     guest_spin, guest_signals, guest_avx, guest_mappings, guest_file, guest_unmap_all,
     guest_futexes, guest_strings, guest_bad_frame, guest_identity, guest_fork_tree,
-    guest_interrupts, guest_vdso, guest_fork_threads, guest_scribble;
+    guest_interrupts, guest_vdso, guest_fork_threads, guest_bench, guest_scribble;
+void guest_handler_none(int signo, void *info, void *uc);
 void guest_handler(int signo, void *info, void *uc);
 void guest_handler_avx(int signo, void *info, void *uc);
 void guest_restorer(void);

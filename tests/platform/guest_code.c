@@ -259,6 +259,13 @@ guest_code void guest_scribble(u64 mode)
 }
 
 /* Signal handlers. */
+guest_code void guest_handler_none(int signo, void *info, void *uc)
+{
+	(void)signo;
+	(void)info;
+	(void)uc;
+}
+
 guest_code void guest_handler(int signo, void *info, void *uc)
 {
 	(void)uc;
@@ -438,6 +445,44 @@ guest_code void guest_identity(u64 arg)
 	report(call0(__NR_getpid));
 	report(call0(__NR_gettid));
 	report(call0(__NR_geteuid));
+	finish();
+}
+
+/* What bench/platform.c measures: (how << 32 | count). */
+guest_code void guest_bench(u64 arg)
+{
+	u64 n = arg & 0xffffffff;
+	_Atomic u32 *word = (_Atomic u32 *)(GUEST_DATA + 128);
+	for (u64 i = 0; i < n; i++) {
+		switch (arg >> 32) {
+		case BENCH_CALL:
+			call0(__NR_getppid);
+			break;
+		case BENCH_DIRECT:
+			call0(__NR_getpid);
+			break;
+		case BENCH_WAKE:
+			call3(__NR_futex, word, 1, 1);
+			break;
+		case BENCH_WRITE:
+			call3(__NR_write, 1, GUEST_DATA + 0x1000, 4096);
+			break;
+		case BENCH_READ:
+			call3(__NR_read, 0, GUEST_DATA + 0x1000, 4096);
+			break;
+		case BENCH_MAP:
+			call6(__NR_mmap, GUEST_AREA, 0x1000, 3, 0x22, (u64)-1, 0);
+			call2(__NR_munmap, GUEST_AREA, 0x1000);
+			break;
+		case BENCH_FORK:
+			if (call0(__NR_fork) == 0)
+				finish();
+			break;
+		case BENCH_SIGNAL:
+			call1(CALL_RAISE, 10);
+			break;
+		}
+	}
 	finish();
 }
 

@@ -5,12 +5,13 @@
 #include "base/types.h"
 #include "tests/platform/mini_sentry.h"
 #include <elf.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 static int failures;
@@ -160,7 +161,7 @@ static void test_kill(void)
 	while (mini.reports == 0)
 		nap(100);
 	nap(1000);
-	platform_space_kill(platform_thread_space(mini.target));
+	mini_kill();
 	expect(mini_wait());
 	expect(mini.deaths == 1);
 }
@@ -196,7 +197,7 @@ static void test_interrupts(void)
 			for (volatile int j = 0; j < (i * 37) % 4000; j++)
 				;
 		}
-		platform_space_kill(platform_thread_space(mini.target));
+		mini_kill();
 		expect(mini_wait());
 	}
 }
@@ -253,16 +254,13 @@ static void test_hostile(void)
 	for (u64 mode = 0; mode < 7; mode++) {
 		mini_forget();
 		mini_spawn(guest_scribble, mode);
-		while (mini.tasks && !mini.first)
-			nap(100);
 		mini_spawn(guest_calls, 2000);
 		for (int i = 0; i < 5000 && !reported(4711); i++)
 			nap(1000);
 		expect(reported(4711));
 		/* Whoever hangs himself is killed, like any guest. */
 		nap(20000);
-		if (mini.first)
-			platform_space_kill(platform_thread_space(mini.first));
+		mini_kill();
 		expect(mini_wait());
 	}
 }
@@ -274,17 +272,6 @@ static void test_many(void)
 		mini_spawn(guest_calls, 100);
 	expect(mini_wait());
 	expect(mini.reports == 60);
-}
-
-static void bench(void)
-{
-	struct timespec a, b;
-	const u64 n = 200000;
-	clock_gettime(CLOCK_MONOTONIC, &a);
-	expect(mini_run(guest_calls, n));
-	clock_gettime(CLOCK_MONOTONIC, &b);
-	printf("call round trip: %.0f ns\n",
-	       ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) / (double)n);
 }
 
 static const struct test {
@@ -311,7 +298,7 @@ static const struct test {
     {"vdso", test_vdso},
     {"hostile", test_hostile},
     {"many", test_many},
-    {"bench", bench},
+
 };
 
 static bool chosen(int argc, char **argv, const char *name)
@@ -339,6 +326,38 @@ static int run(unsigned workers, bool lock_down, int argc, char **argv)
 	return failures != 0;
 }
 
+/* A sentry that is killed takes all stubs with it, those in the middle of a fork, too. */
+static int test_orphans(void)
+{
+	siginfo_t info;
+	int status, killed = 0;
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	pid_t sentry = fork();
+	if (sentry == 0) {
+		mini_start(2, false);
+		for (;;) {
+			mini_spawn(guest_spin, 0);
+			mini_spawn(guest_fork_tree, 4);
+			nap(1000);
+		}
+	}
+	nap(50000);
+	kill(sentry, SIGKILL);
+	waitpid(sentry, &status, 0);
+	/* What is left has become this process's. */
+	for (int i = 0; i < 2000; i++) {
+		info.si_pid = 0;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | __WALL) != 0)
+			break;
+		killed += info.si_pid != 0;
+		if (info.si_pid == 0)
+			nap(1000);
+	}
+	bool clean = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | __WALL) != 0;
+	printf("orphans: %d stubs went with their sentry: %s\n", killed, clean ? "ok" : "FAILED");
+	return !clean || killed == 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -356,5 +375,7 @@ int main(int argc, char **argv)
 			result = 1;
 		}
 	}
+	if (chosen(argc, argv, "orphans"))
+		result |= test_orphans();
 	return result;
 }

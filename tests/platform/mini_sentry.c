@@ -4,6 +4,7 @@
 #include "base/caller.h"
 #include "base/fiber.h"
 #include "base/host.h"
+#include "base/lock.h"
 #include "base/reactor.h"
 #include "base/sched.h"
 #include "base/timer.h"
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/queue.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,7 +32,11 @@ struct task {
 	guest_fn *fn;
 	u64 arg;
 	unsigned faults;
+	TAILQ_ENTRY(task) link; /* guarded by tasks_lock */
 };
+
+static struct lock tasks_lock = LOCK_INIT(RANK_OBJECT);
+static TAILQ_HEAD(, task) tasks = TAILQ_HEAD_INITIALIZER(tasks); /* those with a thread */
 
 static void task_main(void *arg);
 
@@ -90,10 +96,12 @@ static void adopt(struct task *t, struct platform_thread *thread)
 	static _Atomic s32 pids = 1000;
 	struct thread_identity id = {.pid = 77, .tid = ++pids, .euid = 55};
 	t->thread = thread;
+	lock_acquire(&tasks_lock);
+	TAILQ_INSERT_TAIL(&tasks, t, link);
+	lock_release(&tasks_lock);
 	t->caller.uspace = platform_thread_uspace(thread);
+	t->handler[10] = guest_address(guest_handler_none);
 	platform_thread_set_identity(thread, mini.no_identity ? NULL : &id);
-	struct platform_thread *none = NULL;
-	atomic_compare_exchange_strong(&mini.first, &none, thread);
 	atomic_store(&mini.target, thread);
 }
 
@@ -367,8 +375,9 @@ static void task_main(void *arg)
 	}
 	struct platform_thread *self = t->thread;
 	atomic_compare_exchange_strong(&mini.target, &self, NULL);
-	self = t->thread;
-	atomic_compare_exchange_strong(&mini.first, &self, NULL);
+	lock_acquire(&tasks_lock);
+	TAILQ_REMOVE(&tasks, t, link);
+	lock_release(&tasks_lock);
 	platform_thread_exit(t->thread);
 	free(t);
 	mini.tasks--;
@@ -419,11 +428,18 @@ bool mini_wait(void)
 	return mini.tasks == 0;
 }
 
+void mini_kill(void)
+{
+	struct task *t;
+	lock_guard(&tasks_lock);
+	TAILQ_FOREACH (t, &tasks, link)
+		platform_space_kill(platform_thread_space(t->thread));
+}
+
 void mini_forget(void)
 {
 	mini.reports = mini.deaths = mini.faults = mini.interrupts = 0;
 	atomic_store(&mini.target, NULL);
-	atomic_store(&mini.first, NULL);
 }
 
 bool mini_run(guest_fn *fn, u64 arg)

@@ -16,7 +16,6 @@ extern struct mini {
 	int file; /* what CALL_MAP_FILE maps */
 	/* A thread to interrupt or kill from outside; valid while tasks > 0. */
 	struct platform_thread *_Atomic target; /* the latest */
-	struct platform_thread *_Atomic first;  /* the first since mini_forget */
 	/* As a signal would be: set before the interrupt, cleared by the task when it looks. */
 	_Atomic bool pending;
 	bool no_identity;
@@ -33,4 +32,6 @@ bool mini_wait(void);
 /* Forgets reports, spawns, waits. */
 bool mini_run(guest_fn *fn, u64 arg);
 void mini_forget(void);
+/* Kills the spaces of all tasks. */
+void mini_kill(void);
 void mini_stop(void);
