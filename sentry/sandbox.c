@@ -369,7 +369,8 @@ noreturn void sandbox_main(const struct sandbox_config *c)
 	char why[256];
 
 	config = c;
-	log_init(2, c->debug ? LOG_DEBUG : LOG_WARN);
+	/* The guest's descriptor 2 is closed with its last user; reports must still get out. */
+	log_init(fcntl(2, F_DUPFD_CLOEXEC, 3), c->debug ? LOG_DEBUG : LOG_WARN);
 	crash_install(describe_current);
 	platform_up();
 	kernel_up();
@@ -385,7 +386,7 @@ noreturn void sandbox_main(const struct sandbox_config *c)
 		host_futex_wait(&ended, 0, NULL, false);
 	console_drain();
 	if (c->stats)
-		stats_print(2);
+		stats_print(log_fd());
 	control_send(CONTROL_ENDED, (u32)kernel.exit_status, NULL);
 	platform_shutdown();
 	host_exit_group(0);
