@@ -26,6 +26,8 @@ struct uspace_ops {
 	 */
 	void *(*reserve)(struct uspace *u, u64 dst, size_t *n);
 	void (*commit)(struct uspace *u, u64 dst, size_t n);
+	/* What was put off to go with the reply is written now. Absent: nothing is put off. */
+	void (*flush)(struct uspace *u);
 	/* 4-byte atomic compare-and-exchange on guest memory: 0, -EFAULT; *old gets what was there.
 	 */
 	int (*cmpxchg32)(struct uspace *u, u64 addr, u32 expect, u32 value, u32 *old);
@@ -39,10 +41,23 @@ struct uspace {
 	 */
 	u64 grow_low, grow_high;
 	void (*grow)(struct uspace *u, u64 addr);
+	/*
+	 * Is all of [addr, addr + n) memory that the guest may write? What goes elsewhere is
+	 * written at once instead of with the reply, so that a fault is known before a pipe has
+	 * given its bytes away. Absent: taken as yes.
+	 */
+	bool (*writable)(struct uspace *u, u64 addr, size_t n);
+	u64 writable_low, writable_high, writable_seq; /* its last answer: the owner's own */
 };
 
 /* [addr, addr + n) is about to be accessed by other means than the ops: a stack grows to it. */
 void uspace_grow(struct uspace *u, u64 addr, size_t n);
+
+/*
+ * Another thread of the guest is about to be let loose on what this one has written: it must be
+ * there, and must not be written once more later.
+ */
+void uspace_flush(struct uspace *u);
 
 /* The running fiber's guest memory. */
 must_check int copy_in(void *dst, struct uptr src, size_t n);
@@ -72,9 +87,9 @@ struct uio {
 	struct uspace *uspace; /* NULL: the segments are sentry memory */
 	struct iovec *iov;     /* iov_base is a guest address when uspace is set */
 	size_t iovcnt;
-	size_t skip;  /* bytes of iov[0] already consumed */
-	size_t resid; /* bytes left in all */
-	bool faulted; /* a copy stopped at a bad guest address */
+	size_t skip;   /* bytes of iov[0] already consumed */
+	size_t resid;  /* bytes left in all */
+	bool faulted;  /* a copy stopped at a bad guest address */
 	bool reserved; /* uio_reserve gave out a place in guest memory */
 	struct iovec fast[8];
 	struct iovec *heap; /* owned; freed by uio_destroy */

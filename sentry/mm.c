@@ -261,6 +261,7 @@ void mm_unlock(struct mm *m)
 	struct vma_list dead = TAILQ_HEAD_INITIALIZER(dead);
 
 	TAILQ_CONCAT(&dead, &m->dead, link);
+	atomic_fetch_add_explicit(&m->changes, 1, memory_order_release);
 	mutex_release(&m->mutex);
 	vma_list_free(&dead);
 }

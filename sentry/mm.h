@@ -89,6 +89,7 @@ struct mm {
 	u32 def_flags;    /* VMA_LOCKED after mlockall(MCL_FUTURE) */
 
 	_Atomic u64 peak_vm;
+	_Atomic u64 changes; /* of the tree: grows with every section under the mutex */
 };
 
 /* One user, the caller. NULL: out of memory. */

@@ -135,6 +135,45 @@ static void watch_grow(struct uspace *u, u64 addr)
 	mm_unlock(t->mm);
 }
 
+/* The writable anonymous areas around addr; false if addr is in none. */
+static bool writable_range(struct mm *m, u64 addr, u64 *low, u64 *high)
+{
+	struct vma *v = vma_find(m, addr);
+
+	*low = v ? v->start : 0;
+	*high = 0;
+	/* A file's pages may end before its mapping does: only the host knows. */
+	while (v && (v->prot & PROT_WRITE) && !v->file && v->start <= addr &&
+	       (!*high || v->start == *high)) {
+		*high = v->end;
+		addr = v->end;
+		v = TAILQ_NEXT(v, link);
+	}
+	return *high != 0;
+}
+
+static bool watch_writable(struct uspace *u, u64 addr, size_t n)
+{
+	struct task *t = task_self();
+	struct mm *m = t->mm;
+	bool held, found;
+
+	if (!m || t->caller.uspace != u)
+		return true;
+	if (u->writable_seq == atomic_load_explicit(&m->changes, memory_order_acquire) &&
+	    addr >= u->writable_low && addr < u->writable_high)
+		return n <= u->writable_high - addr;
+	held = mutex_held_by_me(&m->mutex);
+	if (!held)
+		mutex_acquire(&m->mutex);
+	found = writable_range(m, addr, &u->writable_low, &u->writable_high);
+	u->writable_seq = atomic_load_explicit(&m->changes, memory_order_relaxed);
+	/* A look changes nothing: mm_unlock, which counts changes, is not called. */
+	if (!held)
+		mutex_release(&m->mutex);
+	return found && n <= u->writable_high - addr;
+}
+
 void mm_watch_stack(struct mm *m, struct uspace *u, u64 stack_limit)
 {
 	struct vma *v = vma_find(m, m->stack_top - 1);
@@ -142,4 +181,6 @@ void mm_watch_stack(struct mm *m, struct uspace *u, u64 stack_limit)
 	u->grow_high = v ? v->start : 0;
 	u->grow_low = m->stack_top - min_of(stack_limit, m->stack_top - m->mmap_base);
 	u->grow = watch_grow;
+	u->writable = watch_writable;
+	u->writable_high = 0;
 }

@@ -19,6 +19,7 @@
 #include "base/timer.h"
 #include "base/waitq.h"
 #include "fs/hostfd/hostfd.h"
+#include "fs/pipe/pipe.h"
 #include "fs/tmpfs/tmpfs.h"
 #include "fs/vfs/fdtable.h"
 #include "fs/vfs/file.h"
@@ -357,6 +358,7 @@ static void kernel_up(void)
 	tmpfs_set_global_limit(config->tmpfs_limit);
 	file_systems_register();
 	proc_open_host_files();
+	pipe_init();
 	unix_init();
 	ipc_init();
 }

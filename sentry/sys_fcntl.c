@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/fs.h>
 #include <sys/ioctl.h>
 
 /* What F_SETFL may change (fs/fcntl.c). */
@@ -230,6 +231,17 @@ static s64 ioctl_bytes_left(struct file *f, u64 arg)
 	return put_user(uptr_make(arg), &n);
 }
 
+static s64 ioctl_block_size(struct file *f, u64 arg)
+{
+	struct attr at;
+	int n, err = inode_getattr(f->inode, &at);
+
+	if (err)
+		return err;
+	n = (int)at.blksize;
+	return put_user(uptr_make(arg), &n);
+}
+
 s64 sys_ioctl(struct task *t, const struct syscall_args *a)
 {
 	u32 cmd = arg_u32(a, 1);
@@ -249,6 +261,13 @@ s64 sys_ioctl(struct task *t, const struct syscall_args *a)
 		break;
 	case FIOASYNC:
 		n = ioctl_nonblock(f, arg, O_ASYNC);
+		break;
+	case FIGETBSZ:
+		n = f->path.mnt ? ioctl_block_size(f, arg) : -ENOTTY;
+		break;
+	case FICLONE:
+	case FICLONERANGE:
+		n = -EOPNOTSUPP;
 		break;
 	case FIONREAD:
 		if (inode_is_reg(f->inode)) {

@@ -29,7 +29,9 @@ static s64 open_at(int dirfd, struct uptr name, const struct open_how_args *how)
 
 	if (err < 0)
 		return err;
-	err = path_base(dirfd, buf.s, &base);
+	/* "/" is the directory itself for RESOLVE_IN_ROOT, so it is needed even for absolute names.
+	 */
+	err = path_base(dirfd, how->walk & WALK_IN_ROOT ? "." : buf.s, &base);
 	if (err)
 		return err;
 	err = vfs_open(base, buf.s, how, &f);

@@ -81,7 +81,7 @@ static int target_mm(struct task *t, s32 pid, struct mm **out)
 static s64 process_vm(struct task *t, const struct syscall_args *a, bool write)
 {
 	struct uio local, remote;
-	struct mm *m;
+	struct mm *m = NULL;
 	s64 result;
 	int err;
 

@@ -319,36 +319,57 @@ static bool ranges_overlap(u64 a, u64 b, u64 n)
 	return a < b + n && b < a + n;
 }
 
+/* *own: the file's position is meant, and to be moved by the copy. */
+static s64 copy_pos_in(struct file *f, struct uptr src, u64 *pos, bool *own)
+{
+	u64 *given;
+	s64 n = pos_in(src, pos, &given);
+
+	*own = !given;
+	if (n || given)
+		return n;
+	n = file_seek(f, 0, SEEK_CUR);
+	*pos = (u64)n;
+	return min_of(n, 0);
+}
+
+static s64 copy_pos_out(struct file *f, struct uptr dst, const u64 *pos, bool own)
+{
+	if (own)
+		return min_of(file_seek(f, (s64)*pos, SEEK_SET), 0);
+	return put_user(dst, pos);
+}
+
 s64 sys_copy_file_range(struct task *t unused_arg, const struct syscall_args *a)
 {
 	struct fd_pair p;
-	u64 in_value, out_value, *inpos, *outpos;
+	u64 inpos, outpos;
 	u64 len = min_of(arg_u64(a, 4), MAX_RW_COUNT);
-	s64 n;
+	bool own_in = false, own_out = false;
+	s64 n, err;
 
 	if (arg_u32(a, 5))
 		return -EINVAL;
 	n = fd_pair_get(arg_int(a, 0), arg_int(a, 2), &p);
 	if (n)
 		return n;
-	n = pos_in(arg_ptr(a, 1), &in_value, &inpos);
+	n = copy_range_check(&p);
 	if (!n)
-		n = pos_in(arg_ptr(a, 3), &out_value, &outpos);
+		n = copy_pos_in(p.in, arg_ptr(a, 1), &inpos, &own_in);
 	if (!n)
-		n = copy_range_check(&p);
-	if (!n && p.in->inode == p.out->inode) {
-		s64 from = inpos ? (s64)*inpos : file_seek(p.in, 0, SEEK_CUR);
-		s64 to = outpos ? (s64)*outpos : file_seek(p.out, 0, SEEK_CUR);
-		if (ranges_overlap((u64)from, (u64)to, len))
-			n = -EINVAL;
+		n = copy_pos_in(p.out, arg_ptr(a, 3), &outpos, &own_out);
+	if (!n && p.in->inode == p.out->inode && ranges_overlap(inpos, outpos, len))
+		n = -EINVAL;
+	if (!n)
+		n = vfs_copy(p.in, &inpos, p.out, &outpos, len);
+	if (n > 0) {
+		err = copy_pos_out(p.in, arg_ptr(a, 1), &inpos, own_in);
+		if (!err)
+			err = copy_pos_out(p.out, arg_ptr(a, 3), &outpos, own_out);
+		n = err ? err : n;
 	}
-	if (!n)
-		n = vfs_copy(p.in, inpos, p.out, outpos, len);
 	fd_pair_put(&p);
-	if (n < 0)
-		return n;
-	n = pos_out(arg_ptr(a, 1), inpos, n);
-	return pos_out(arg_ptr(a, 3), outpos, n);
+	return n;
 }
 
 /* ---- flushing, space and advice ------------------------------------- */
@@ -377,10 +398,20 @@ s64 sys_fdatasync(struct task *t unused_arg, const struct syscall_args *a)
 
 s64 sys_sync_file_range(struct task *t unused_arg, const struct syscall_args *a)
 {
+	struct file *f;
+	s64 err;
+
 	if (arg_s64(a, 1) < 0 || arg_s64(a, 2) < 0 || arg_s64(a, 1) + arg_s64(a, 2) < 0 ||
 	    (arg_u32(a, 3) & ~7u))
 		return -EINVAL;
-	return sync_fd(arg_int(a, 0), true);
+	err = fd_get(arg_int(a, 0), &f);
+	if (err)
+		return err;
+	if (S_ISFIFO(inode_mode(f->inode)) || S_ISSOCK(inode_mode(f->inode)) ||
+	    S_ISCHR(inode_mode(f->inode)))
+		err = -ESPIPE;
+	file_put(f);
+	return err;
 }
 
 /* What a guest wrote to a host directory is the host's as soon as it is written. */

@@ -200,7 +200,9 @@ s64 sys_getsockopt(struct task *t unused_arg, const struct syscall_args *a)
 
 	if (err)
 		return err;
-	if (get_user(&len, arg_ptr(a, 4))) {
+	if (!socket_of_file(f)) {
+		err = -ENOTSOCK;
+	} else if (get_user(&len, arg_ptr(a, 4))) {
 		err = -EFAULT;
 	} else if ((s32)len < 0) {
 		err = -EINVAL;

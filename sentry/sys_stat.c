@@ -15,6 +15,7 @@
 #include "sentry/user_path.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/stat.h>
 #include <string.h>
 #include <sys/statfs.h>
@@ -176,6 +177,18 @@ s64 sys_statfs(struct task *t unused_arg, const struct syscall_args *a)
 	return err ? err : put_user(arg_ptr(a, 1), &sf);
 }
 
+/* Pipes, sockets and anonymous files: the file systems that Linux keeps them in. */
+static void statfs_anon(const struct inode *i, struct statfs *sf)
+{
+	u32 mode = inode_mode(i);
+
+	sf->f_type = S_ISFIFO(mode)   ? PIPEFS_MAGIC
+	             : S_ISSOCK(mode) ? SOCKFS_MAGIC
+	                              : ANON_INODE_FS_MAGIC;
+	sf->f_bsize = sf->f_frsize = (__fsword_t)PAGE_SIZE;
+	sf->f_namelen = NAME_MAX;
+}
+
 s64 sys_fstatfs(struct task *t unused_arg, const struct syscall_args *a)
 {
 	struct object o;
@@ -186,9 +199,10 @@ s64 sys_fstatfs(struct task *t unused_arg, const struct syscall_args *a)
 		return err;
 	if (o.path.mnt)
 		err = vfs_statfs(o.path, &sf);
+	else if (o.inode->sb->ops->statfs && inode_is_reg(o.inode))
+		err = o.inode->sb->ops->statfs(o.inode->sb, &sf);
 	else
-		err =
-		    o.inode->sb->ops->statfs ? o.inode->sb->ops->statfs(o.inode->sb, &sf) : -ENOSYS;
+		statfs_anon(o.inode, &sf);
 	object_put(&o);
 	return err ? err : put_user(arg_ptr(a, 1), &sf);
 }

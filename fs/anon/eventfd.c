@@ -47,7 +47,8 @@ static ssize_t counter_write(struct file *f, struct uio *src, u64 *pos unused_ar
 	struct event_counter *e = f->priv;
 	u64 value;
 
-	if (src->resid < sizeof(value))
+	/* Exactly one value, unlike a read, which takes any room that is large enough. */
+	if (src->resid != sizeof(value))
 		return -EINVAL;
 	ssize_t n = uio_read(src, &value, sizeof(value));
 	if (n < (ssize_t)sizeof(value))

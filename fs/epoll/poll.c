@@ -4,6 +4,7 @@
  * allocates nothing for a few files and makes no host call.
  */
 #include "fs/epoll/poll.h"
+#include "base/caller.h"
 #include "base/fiber.h"
 #include "base/waitq.h"
 #include "fs/vfs/fdtable.h"
@@ -118,6 +119,22 @@ static unsigned long wanted_word(const struct select_sets *s, unsigned w, unsign
 	return bits;
 }
 
+/*
+ * Linux looks no further than the descriptor table reaches, which is a power of
+ * two from 64 on: bits behind it are ignored, closed descriptors before it are
+ * -EBADF. The table here has no such size; it is taken from the highest one open.
+ */
+static unsigned table_size(void)
+{
+	struct fdtable *t = caller()->files;
+	unsigned size = 64;
+
+	for (int fd = fdtable_next(t, 0); fd >= 0; fd = fdtable_next(t, fd + 1))
+		while ((unsigned)fd >= size)
+			size = max_of(2 * size, 256U);
+	return size;
+}
+
 /* Takes a reference to every file that is asked for. *k counts them, also on -EBADF. */
 static int select_open(const struct select_sets *s, unsigned n, struct poll_entry *e, int *fds,
                        unsigned *k)
@@ -133,6 +150,8 @@ static int select_open(const struct select_sets *s, unsigned n, struct poll_entr
 			            (bit_get(s->out, fd) ? SELECT_OUT : 0) |
 			            (bit_get(s->ex, fd) ? SELECT_EX : 0);
 			int err = fd_get(fd, &p->file);
+			if (err && (unsigned)fd >= table_size())
+				return 0;
 			if (err)
 				return err;
 			fds[(*k)++] = fd;

@@ -234,26 +234,35 @@ static ssize_t read_piece(struct hostfd *h, struct transfer *t)
 }
 
 /*
- * read(2) and write(2) hold the position's mutex, pread(2) and pwrite(2) do
- * not. The former move the position that the host keeps for all who share the
- * descriptor: `(moat run a; b) >log` writes one behind the other.
+ * The launcher's own file moves the position that the host keeps for all who
+ * share the descriptor: `(moat run a; b) >log` writes one behind the other. That is
+ * meant by read(2) and write(2), which hold the position's mutex, not by pread(2) and
+ * pwrite(2). A file that was opened again by way of /proc has a position of its own.
  */
-static bool own_position(struct file *f)
+static bool host_position(struct file *f)
 {
-	return mutex_held_by_me(&f->pos_mutex);
+	return f->priv && mutex_held_by_me(&f->pos_mutex);
 }
 
-static void tell_position(const struct hostfd *h, struct file *f, u64 *pos, u64 moved)
+/* What *pos is after `moved` bytes; appended: it was not known before. */
+static void tell_position(const struct hostfd *h, struct file *f, u64 *pos, u64 moved,
+                          bool appended)
 {
-	s64 at = own_position(f) ? host_lseek(h->fd, 0, SEEK_CUR) : -1;
+	s64 at = host_position(f) ? host_lseek(h->fd, 0, SEEK_CUR) : -1;
+	struct stat st;
 
-	*pos = at >= 0 ? (u64)at : *pos + moved;
+	if (at >= 0)
+		*pos = (u64)at;
+	else if (!appended)
+		*pos += moved;
+	else
+		*pos = host_fstat(h->fd, &st) == 0 ? (u64)st.st_size : moved;
 }
 
 static ssize_t positioned_read(struct file *f, struct uio *dst, u64 *pos)
 {
 	struct hostfd *h = to_hostfd(f->inode);
-	struct transfer t = {.fd = h->fd, .pos = own_position(f) ? -1 : (s64)*pos};
+	struct transfer t = {.fd = h->fd, .pos = host_position(f) ? -1 : (s64)*pos};
 	void *bounce = NULL;
 	ssize_t got = 0, done = 0;
 
@@ -279,7 +288,7 @@ static ssize_t positioned_read(struct file *f, struct uio *dst, u64 *pos)
 	}
 	free(bounce);
 	if (done)
-		tell_position(h, f, pos, (u64)done);
+		tell_position(h, f, pos, (u64)done, false);
 	return done ? done : got;
 }
 
@@ -287,8 +296,8 @@ static ssize_t write_piece(const struct hostfd *h, struct file *f, const void *b
                            u64 pos)
 {
 	if (pos == FILE_POS_APPEND)
-		return host_pwritev2(h->fd, buf, n, own_position(f) ? -1 : 0, RWF_APPEND);
-	return own_position(f) ? host_write(h->fd, buf, n) : host_pwrite(h->fd, buf, n, pos);
+		return host_pwritev2(h->fd, buf, n, host_position(f) ? -1 : 0, RWF_APPEND);
+	return host_position(f) ? host_write(h->fd, buf, n) : host_pwrite(h->fd, buf, n, pos);
 }
 
 static ssize_t positioned_write(struct file *f, struct uio *src, u64 *pos)
@@ -319,15 +328,20 @@ static ssize_t positioned_write(struct file *f, struct uio *src, u64 *pos)
 	free(buf);
 	if (!done)
 		return n;
-	if (append)
-		*pos = 0;
-	tell_position(h, f, pos, (u64)done);
+	tell_position(h, f, pos, (u64)done, append);
 	return done;
 }
 
 static s64 hostfd_seek(struct file *f, s64 off, int whence)
 {
-	return host_lseek(to_hostfd(f->inode)->fd, off, whence);
+	const struct hostfd *h = to_hostfd(f->inode);
+	struct stat st;
+	int err;
+
+	if (f->priv)
+		return host_lseek(h->fd, off, whence);
+	err = host_fstat(h->fd, &st);
+	return err ? err : file_seek_generic(f, off, whence, (u64)st.st_size);
 }
 
 static s64 sync_job(void *arg)
@@ -526,6 +540,8 @@ int hostfd_file_create(int fd, u32 flags, struct file **out)
 	err = file_create((struct path){NULL, NULL}, &h->inode, flags, out);
 	if (!err)
 		err = hostfd_open(&h->inode, *out);
+	if (!err)
+		(*out)->priv = h;
 	/* Its caller keeps fd: the inode may not close it. */
 	if (err)
 		h->fd = -1;

@@ -1,6 +1,6 @@
 /*
- * A pipe's inside, shared by pipe.c (the ring and its file), fifo.c (opening
- * and closing) and splice.c (moving bytes between files without a guest).
+ * A pipe's inside, shared by pipe.c (object and file), ring.c (bytes), fifo.c
+ * (opening and closing) and splice.c (moving bytes between files without a guest).
  *
  * The ring: slots head..tail-1 hold bytes. A writer fills private pages outside
  * every lock and links them under `lock`, so guest memory is never touched under it.
@@ -18,6 +18,7 @@
 struct account;
 struct file;
 struct inode;
+struct uio;
 
 struct pipe_slot {
 	u8 *page;
@@ -80,6 +81,10 @@ static inline struct pipe_slot *pipe_slot_at(struct pipe *p, u32 index)
 {
 	return &p->slots[index & (p->nslots - 1)];
 }
+
+/* ring.c: non-blocking transfers, as file_ops have them. A broken pipe raises SIGPIPE. */
+must_check ssize_t pipe_ring_write(struct pipe *p, struct uio *src, bool packet);
+must_check ssize_t pipe_ring_read(struct pipe *p, struct uio *dst);
 
 /* A page for the ring, from the spares or the heap. */
 u8 *pipe_page_get(struct pipe *p);

@@ -1,10 +1,14 @@
 /* Inodes and super blocks of pseudo file systems. */
 #include "fs/pseudo/pseudo.h"
+#include "base/caller.h"
 #include "base/cred.h"
 #include "fs/pseudo/pseudo_internal.h"
+#include "fs/vfs/fs_context.h"
+#include "fs/vfs/mount.h"
 #include "fs/vfs/super.h"
 #include <errno.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +61,11 @@ static const struct pseudo_node *fixed_child(const struct pseudo_node *dir, cons
 	return NULL;
 }
 
+bool pseudo_alive(const struct pseudo_inode *pi)
+{
+	return !pi->about || !pi->about->alive || pi->about->alive(&pi->ref);
+}
+
 static int pseudo_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
 {
 	struct pseudo_inode *pd = pseudo_of(dir);
@@ -65,6 +74,8 @@ static int pseudo_lookup(struct inode *dir, const char *name, size_t len, struct
 	char z[NAME_MAX + 1];
 	int err;
 
+	if (!pseudo_alive(pd))
+		return -ESRCH;
 	if (node) {
 		/* A node that brings its own hold is about the same object, more narrowly. */
 		if (node->drop)
@@ -87,13 +98,10 @@ static int pseudo_lookup(struct inode *dir, const char *name, size_t len, struct
 
 static bool pseudo_revalidate(struct inode *dir, const char *name unused_arg, struct inode *i)
 {
-	struct pseudo_inode *pi;
-
 	/* A name that was not there may be by now, where names come and go. */
 	if (!i)
 		return !pseudo_of(dir)->node->find;
-	pi = pseudo_of(i);
-	return !pi->about || !pi->about->alive || pi->about->alive(&pi->ref);
+	return pseudo_alive(pseudo_of(i));
 }
 
 static int pseudo_getattr(struct inode *i)
@@ -111,6 +119,7 @@ static int pseudo_getattr(struct inode *i)
 	i->attr.gid = a.gid;
 	i->attr.mode = (i->attr.mode & S_IFMT) | (a.mode & 07777);
 	i->attr.size = a.size;
+	i->attr.rdev = a.rdev;
 	lock_release(&i->attr_lock);
 	return 0;
 }
@@ -127,10 +136,31 @@ static int pseudo_permission(struct inode *i, const struct cred *c, int mask)
 	return inode_permission_mode(i, c, mask);
 }
 
+/* The text of a link that leads to an object: its name as seen from the caller's root. */
+static ssize_t magic_readlink(struct pseudo_inode *pi, char *buf, size_t size)
+{
+	char full[PATH_MAX + 32], *name;
+	struct path to, root = {0};
+	bool reachable;
+	int err = pi->node->get_link(&pi->ref, &to);
+
+	if (err)
+		return err;
+	if (caller()->fs)
+		root = fs_context_root(caller()->fs);
+	name = path_name(to, root, full, sizeof(full), &reachable);
+	path_put(to);
+	if (root.mnt)
+		path_put(root);
+	return name ? snprintf(buf, size, "%s", name) : -ENAMETOOLONG;
+}
+
 static ssize_t pseudo_readlink(struct inode *i, char *buf, size_t size)
 {
 	struct pseudo_inode *pi = pseudo_of(i);
 
+	if (pi->node->get_link)
+		return magic_readlink(pi, buf, size);
 	return pi->node->readlink ? pi->node->readlink(&pi->ref, buf, size) : -EINVAL;
 }
 
@@ -150,8 +180,38 @@ static int pseudo_setattr(struct inode *i unused_arg, const struct setattr *s)
 	return s->valid & (SET_MODE | SET_UID | SET_GID) ? -EPERM : 0;
 }
 
+/*
+ * Nobody makes names here. In proc the lookup of an unknown name fails itself, so
+ * that the errno differs from other file systems' (fs/proc/generic.c).
+ */
+static int no_new_name(const struct inode *dir)
+{
+	return dir->sb->magic == PROC_SUPER_MAGIC ? -ENOENT : -EPERM;
+}
+
+static int pseudo_create(struct inode *dir, const char *name unused_arg,
+                         const struct create *c unused_arg, struct inode **out unused_arg)
+{
+	return no_new_name(dir);
+}
+
+static int pseudo_link(struct inode *dir, const char *name unused_arg,
+                       struct inode *target unused_arg)
+{
+	return no_new_name(dir);
+}
+
+static int pseudo_rename(struct inode *olddir unused_arg, const char *oldname unused_arg,
+                         struct inode *victim unused_arg, struct inode *newdir,
+                         const char *newname unused_arg, struct inode *replaced,
+                         u32 flags unused_arg)
+{
+	return replaced ? -EPERM : no_new_name(newdir);
+}
+
 #define PSEUDO_OPS                                                                                 \
-	.lookup = pseudo_lookup, .readlink = pseudo_readlink, .getattr = pseudo_getattr,           \
+	.lookup = pseudo_lookup, .create = pseudo_create, .link = pseudo_link,                     \
+	.rename = pseudo_rename, .readlink = pseudo_readlink, .getattr = pseudo_getattr,           \
 	.setattr = pseudo_setattr, .permission = pseudo_permission, .open = pseudo_open,           \
 	.revalidate = pseudo_revalidate
 

@@ -20,6 +20,8 @@ static int text_make(struct pseudo_inode *pi, struct pseudo_text *pt)
 {
 	int err;
 
+	if (!pseudo_alive(pi))
+		return -ESRCH;
 	pt->text.len = 0;
 	pt->text.failed = false;
 	err = pi->node->show(&pi->ref, &pt->text);
@@ -88,6 +90,13 @@ static s64 text_seek(struct file *f, s64 off, int whence)
 	return off < 0 ? -EINVAL : off;
 }
 
+/* proc_reg_mmap */
+static int text_map(struct file *f unused_arg, int prot unused_arg, bool shared unused_arg,
+                    struct map_backing *out unused_arg)
+{
+	return -EIO;
+}
+
 static void text_release(struct file *f)
 {
 	struct pseudo_text *pt = f->priv;
@@ -97,8 +106,11 @@ static void text_release(struct file *f)
 	free(pt);
 }
 
-static const struct file_ops text_ops = {
-    .read = text_read, .write = text_write, .seek = text_seek, .release = text_release};
+static const struct file_ops text_ops = {.read = text_read,
+                                         .write = text_write,
+                                         .seek = text_seek,
+                                         .map = text_map,
+                                         .release = text_release};
 
 /* ---- directories ------------------------------------------------------- */
 
@@ -194,6 +206,8 @@ int pseudo_open(struct inode *i, struct file *f)
 		f->ops = &dir_ops;
 		return 0;
 	}
+	if (!pseudo_alive(pseudo_of(i)))
+		return -ESRCH;
 	if (n->open)
 		return n->open(&pseudo_of(i)->ref, f);
 	pt = calloc(1, sizeof(*pt));

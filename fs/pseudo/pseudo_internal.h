@@ -17,4 +17,6 @@ static inline struct pseudo_inode *pseudo_of(struct inode *i)
 
 /* The inode number of a name in a directory: the same each time it is looked up. */
 u64 pseudo_ino(u64 dir, const char *name, size_t len);
+/* Is what the inode is about still there? */
+bool pseudo_alive(const struct pseudo_inode *pi);
 int pseudo_open(struct inode *i, struct file *f);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/census.h"
+#include "base/sanitizer.h"
 #include "base/host.h"
 #include "fs/notify/inotify.h"
 #include "fs/vfs/dentry_internal.h"
@@ -39,15 +40,25 @@ static TAILQ_HEAD(dentry_list, dentry) lru = TAILQ_HEAD_INITIALIZER(lru);
 static size_t hashed_count;
 static size_t hashed_limit = DEFAULT_LIMIT;
 
+/* The calling thread's slot + 1; 0: none yet. fresh: sets it, unless 0. */
+static no_tsan unsigned thread_slot(unsigned fresh)
+{
+	static _Thread_local unsigned slot;
+
+	if (fresh)
+		slot = fresh;
+	return slot;
+}
+
 /* Not inlined: the thread may change between two calls, so its slot may not be kept. */
 __attribute__((noinline)) struct lock *dcache_read_lock(void)
 {
 	static _Atomic unsigned next_slot;
-	static _Thread_local unsigned slot;
+	unsigned slot = thread_slot(0);
 	struct lock *l;
 
 	if (!slot)
-		slot = 1 + atomic_fetch_add(&next_slot, 1) % READ_LOCKS;
+		slot = thread_slot(1 + atomic_fetch_add(&next_slot, 1) % READ_LOCKS);
 	l = &readers[slot - 1].lock;
 	lock_acquire(l);
 	return l;

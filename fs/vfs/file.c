@@ -34,7 +34,7 @@ int file_create(struct path path, struct inode *inode, u32 flags, struct file **
 	f->inode = inode_get(inode);
 	f->path = path_get(path);
 	/* What only open(2) itself needs is not shown by F_GETFL. */
-	atomic_init(&f->flags, flags & ~(u32)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC));
+	atomic_init(&f->flags, flags & ~(u32)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC));
 	mutex_init(&f->pos_mutex, RANK_FILE_POS);
 	f->cred = cred_get(caller_cred());
 	census_add(&file_census, 1);
@@ -139,8 +139,10 @@ s64 file_seek(struct file *f, s64 off, int whence)
 
 	if (atomic_load(&f->flags) & O_PATH)
 		return -EBADF;
+	/* Anonymous files of no type (eventfd, epoll, inotify) stay at 0:
+	 * fs/read_write.c:noop_llseek. */
 	if (!f->ops->seek)
-		return -ESPIPE;
+		return (inode_mode(f->inode) & S_IFMT) ? -ESPIPE : 0;
 	mutex_acquire(&f->pos_mutex);
 	pos = f->ops->seek(f, off, whence);
 	if (pos >= 0)

@@ -7,30 +7,20 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <bsd/sys/queue.h>
+#include <sys/epoll.h>
 #include <sys/file.h>
 #include <linux/capability.h>
 #include "base/caller.h"
-#include "base/census.h"
 #include "base/fiber.h"
 #include "fs/vfs/file.h"
 #include "fs/vfs/file_lock.h"
 #include "fs/vfs/inode.h"
+#include "fs/vfs/lock_list.h"
 #include "fs/vfs/super.h"
 
 /* As long a chain of owners as Linux follows; a longer one is not called a deadlock. */
 #define DEADLOCK_DEPTH 10
-
-struct file_lock {
-	TAILQ_ENTRY(file_lock) link;
-	void *owner;
-	enum file_lock_kind kind;
-	bool write;
-	s32 pid;
-	u64 start, end; /* inclusive */
-};
-TAILQ_HEAD(lock_list, file_lock);
 
 struct file_locks {
 	struct inode *inode;
@@ -47,7 +37,6 @@ struct lock_wait {
 	void *blocker; /* owner of the lock in the way */
 };
 
-static CENSUS(lock_census, "file lock");
 static struct lock guard = LOCK_INIT(RANK_FILE_LOCKS);
 /* Both guarded by `guard`, as all lists of locks are. */
 static LIST_HEAD(, file_locks) all = LIST_HEAD_INITIALIZER(all);
@@ -81,124 +70,6 @@ static struct file_locks *locks_make(struct inode *i)
 	return l;
 }
 
-static struct file_lock *lock_alloc(void)
-{
-	struct file_lock *l = calloc(1, sizeof(*l));
-
-	if (l)
-		census_add(&lock_census, 1);
-	return l;
-}
-
-static void lock_free(struct file_lock *l)
-{
-	if (!l)
-		return;
-	free(l);
-	census_add(&lock_census, -1);
-}
-
-static void lock_insert(struct file_locks *l, struct file_lock *fl)
-{
-	struct file_lock *at;
-
-	TAILQ_FOREACH (at, &l->held, link) {
-		if (at->start > fl->start) {
-			TAILQ_INSERT_BEFORE(at, fl, link);
-			return;
-		}
-	}
-	TAILQ_INSERT_TAIL(&l->held, fl, link);
-}
-
-static bool is_flock(const struct file_lock *l)
-{
-	return l->kind == LOCK_KIND_FLOCK;
-}
-
-/* The first lock of another owner that req cannot coexist with. */
-static struct file_lock *find_conflict(struct file_locks *l, const struct file_lock *req)
-{
-	struct file_lock *at;
-
-	TAILQ_FOREACH (at, &l->held, link) {
-		/* flock and record locks do not see each other: flock(2). */
-		if (is_flock(at) == is_flock(req) && at->owner != req->owner &&
-		    (at->write || req->write) && at->start <= req->end && req->start <= at->end)
-			return at;
-	}
-	return NULL;
-}
-
-/*
- * Takes [start, end] out of what owner holds. Only one lock can reach over
- * both ends, so one spare is enough for the piece behind.
- */
-static void cut_range(struct file_locks *l, const struct file_lock *req, struct file_lock **spare,
-                      struct lock_list *dead)
-{
-	struct file_lock *at, *next;
-
-	TAILQ_FOREACH_SAFE (at, &l->held, link, next) {
-		bool head = at->start<req->start, tail = at->end> req->end;
-
-		if (is_flock(at) != is_flock(req) || at->owner != req->owner ||
-		    at->end < req->start || at->start > req->end)
-			continue;
-		if (head && tail) {
-			struct file_lock *behind = *spare;
-
-			*spare = NULL;
-			*behind = *at;
-			behind->start = req->end + 1;
-			at->end = req->start - 1;
-			lock_insert(l, behind);
-		} else if (head) {
-			at->end = req->start - 1;
-		} else {
-			TAILQ_REMOVE(&l->held, at, link);
-			if (tail) {
-				at->start = req->end + 1;
-				lock_insert(l, at);
-			} else {
-				TAILQ_INSERT_TAIL(dead, at, link);
-			}
-		}
-	}
-}
-
-/* Neighbours of the same owner and type become one lock, as F_GETLK shows. */
-static void merge(struct file_locks *l, struct file_lock *fl, struct lock_list *dead)
-{
-	struct file_lock *at, *next;
-
-	TAILQ_FOREACH_SAFE (at, &l->held, link, next) {
-		if (at == fl || at->kind != fl->kind || at->owner != fl->owner ||
-		    at->write != fl->write)
-			continue;
-		if (at->end + 1 == fl->start)
-			fl->start = at->start;
-		else if (fl->end != FILE_LOCK_EOF && fl->end + 1 == at->start)
-			fl->end = at->end;
-		else
-			continue;
-		TAILQ_REMOVE(&l->held, at, link);
-		TAILQ_INSERT_TAIL(dead, at, link);
-	}
-	TAILQ_REMOVE(&l->held, fl, link);
-	lock_insert(l, fl);
-}
-
-static void free_list(struct lock_list *dead)
-{
-	struct file_lock *at;
-
-	while ((at = TAILQ_FIRST(dead))) {
-		TAILQ_REMOVE(dead, at, link);
-		lock_free(at);
-	}
-}
-
 /*
  * A record lock may be left: one that was granted while another thread closed
  * the descriptor. Nobody can see it any more.
@@ -208,7 +79,7 @@ void file_locks_free(struct file_locks *l)
 	lock_acquire(&guard);
 	LIST_REMOVE(l, all_link);
 	lock_release(&guard);
-	free_list(&l->held);
+	lock_list_free(&l->held);
 	waitq_destroy(&l->waitq);
 	free(l);
 }
@@ -245,7 +116,7 @@ struct attempt {
 /* One try, under the lock: 0 done, -EAGAIN in the way, -EDEADLK. */
 static int try_locked(struct attempt *a, struct lock_list *dead)
 {
-	struct file_lock *blocker = a->unlock ? NULL : find_conflict(a->locks, a->req);
+	struct file_lock *blocker = a->unlock ? NULL : lock_find_conflict(&a->locks->held, a->req);
 
 	if (a->listed) {
 		LIST_REMOVE(&a->wait, link);
@@ -261,12 +132,12 @@ static int try_locked(struct attempt *a, struct lock_list *dead)
 		a->listed = true;
 		return -EAGAIN;
 	}
-	cut_range(a->locks, a->req, &a->spare, dead);
+	lock_cut_range(&a->locks->held, a->req, &a->spare, dead);
 	if (!a->unlock) {
 		*a->fresh = *a->req;
-		lock_insert(a->locks, a->fresh);
-		if (!is_flock(a->req))
-			merge(a->locks, a->fresh, dead);
+		lock_insert(&a->locks->held, a->fresh);
+		if (!lock_is_flock(a->req))
+			lock_merge(&a->locks->held, a->fresh, dead);
 		a->fresh = NULL;
 	}
 	/* A release, or a downgrade: whoever waits shall look again. */
@@ -311,7 +182,7 @@ static int attempt(struct attempt *a)
 
 	if (err == -EAGAIN && a->may_wait)
 		err = wait_and_try(a, &dead);
-	free_list(&dead);
+	lock_list_free(&dead);
 	return err;
 }
 
@@ -353,7 +224,7 @@ static void release_owner(struct file *f, const void *owner, enum file_lock_kind
 	if (!TAILQ_EMPTY(&dead))
 		waitq_wake(&l->waitq, EPOLLIN);
 	lock_release(&guard);
-	free_list(&dead);
+	lock_list_free(&dead);
 }
 
 /* LOCK_SH or LOCK_EX, or 0 if f has no flock. */
@@ -367,7 +238,7 @@ static int flock_held(struct file *f)
 		return 0;
 	lock_acquire(&guard);
 	TAILQ_FOREACH (at, &l->held, link) {
-		if (at->owner == f && is_flock(at))
+		if (at->owner == f && lock_is_flock(at))
 			have = at->write ? LOCK_EX : LOCK_SH;
 	}
 	lock_release(&guard);
@@ -480,7 +351,7 @@ int file_lock_get(struct file *f, int cmd, struct flock *fl, void *owner)
 	if (err)
 		return err;
 	lock_acquire(&guard);
-	found = l ? find_conflict(l, &req) : NULL;
+	found = l ? lock_find_conflict(&l->held, &req) : NULL;
 	if (found) {
 		fl->l_type = found->write ? F_WRLCK : F_RDLCK;
 		fl->l_whence = SEEK_SET;

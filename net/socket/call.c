@@ -75,7 +75,7 @@ static int create_plain(int family, int type, int protocol, struct socket **out)
 	if (type & ~(TYPE_MASK | TYPE_FLAGS))
 		return -EINVAL;
 	type &= TYPE_MASK;
-	if (type <= 0 || type >= TYPE_MAX)
+	if (type < 0 || type >= TYPE_MAX)
 		return -EINVAL;
 	if (!f)
 		return -EAFNOSUPPORT;

@@ -270,6 +270,18 @@ static int bind_path(struct unix_socket *u, const struct sock_addr *to)
 	return 0;
 }
 
+static bool path_exists(const struct sock_addr *a)
+{
+	char name[sizeof(a->un.sun_path) + 1];
+	struct path path;
+
+	addr_path(a, name);
+	if (walk((struct path){0}, name, 0, &path) != 0)
+		return false;
+	path_put(path);
+	return true;
+}
+
 int unix_bind(struct socket *s, const struct sock_addr *a)
 {
 	struct unix_socket *u = unix_of(s);
@@ -278,9 +290,13 @@ int unix_bind(struct socket *s, const struct sock_addr *a)
 	if (!automatic && !addr_valid(a))
 		return -EINVAL;
 	int err = bind_begin(u);
-	if (err)
+	if (err) {
 		/* Binding to no name in particular is content with the name there is. */
-		return automatic ? 0 : err;
+		if (automatic)
+			return 0;
+		/* Linux makes the name first, and looks at the socket then. */
+		return !addr_is_abstract(a) && path_exists(a) ? -EADDRINUSE : err;
+	}
 	if (automatic)
 		err = autobind(u);
 	else if (addr_is_abstract(a))

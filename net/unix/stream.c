@@ -153,15 +153,15 @@ ssize_t unix_stream_send(struct socket *s, struct msg *m)
 	struct unix_socket *peer = atomic_load_explicit(&u->peer, memory_order_acquire);
 	ssize_t n, done = 0;
 
-	/* An urgent byte is refused rather than sent as any other. */
-	if (m->flags & MSG_OOB)
-		return -EOPNOTSUPP;
 	if (m->name && m->name->len)
 		return peer ? -EISCONN : -EOPNOTSUPP;
 	if (!peer)
 		return -ENOTCONN;
 	if (u->shut & UNIX_SHUT_WR)
 		return -EPIPE;
+	/* An urgent byte is refused rather than sent as any other. */
+	if (m->flags & MSG_OOB)
+		return -EOPNOTSUPP;
 	int err = unix_take_error(u);
 	if (err)
 		return err;
@@ -347,6 +347,17 @@ static ssize_t recv_copying(struct unix_socket *u, struct msg *m)
 	return r.done;
 }
 
+/* recvfrom(2) gives the peer's address if it has one, though POSIX need not. */
+static void name_peer(struct unix_socket *u, struct sock_addr *name)
+{
+	struct unix_socket *peer = atomic_load_explicit(&u->peer, memory_order_acquire);
+
+	name->len = 0;
+	lock_guard(&peer->lock);
+	if (peer->addr)
+		unix_addr_report(peer->addr, name);
+}
+
 ssize_t unix_stream_recv(struct socket *s, struct msg *m)
 {
 	struct unix_socket *u = unix_of(s);
@@ -357,7 +368,7 @@ ssize_t unix_stream_recv(struct socket *s, struct msg *m)
 	if (m->flags & MSG_OOB)
 		return -EINVAL;
 	if (m->name)
-		m->name->len = 0;
+		name_peer(u, m->name);
 	if (m->data->resid == 0)
 		return 0;
 	if (!(m->flags & MSG_PEEK) && !(u->base.flags & SOCKET_PASSCRED) &&

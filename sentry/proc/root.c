@@ -109,7 +109,7 @@ static int show_meminfo(const struct pseudo_ref *ref unused_arg, struct text *t)
 static int show_stat(const struct pseudo_ref *ref unused_arg, struct text *t)
 {
 	u32 running = 0;
-	u64 hz = 100, up = (time_monotonic() - kernel.boot_monotonic) / (1000000000 / hz);
+	u64 hz = 100, up = time_boottime() / (1000000000 / hz);
 
 	lock_acquire(&kernel.tasks_lock);
 	running = kernel.ntasks;
@@ -121,7 +121,7 @@ static int show_stat(const struct pseudo_ref *ref unused_arg, struct text *t)
 			text_add(t, "cpu%u 0 0 0 %llu 0 0 0 0 0 0\n", n++, (unsigned long long)up);
 	text_add(t, "intr 0\nctxt %llu\nbtime %llu\nprocesses %llu\n",
 	         (unsigned long long)atomic_load(&kernel.context_switches),
-	         (unsigned long long)(kernel.boot_realtime / 1000000000),
+	         (unsigned long long)((time_realtime() - time_boottime()) / 1000000000),
 	         (unsigned long long)atomic_load(&kernel.forks));
 	text_add(t, "procs_running %u\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n",
 	         running ? 1 : 0);
@@ -130,7 +130,8 @@ static int show_stat(const struct pseudo_ref *ref unused_arg, struct text *t)
 
 static int show_uptime(const struct pseudo_ref *ref unused_arg, struct text *t)
 {
-	u64 cs = (time_monotonic() - kernel.boot_monotonic) / 10000000;
+	/* The clocks are the host's, and uptime is CLOCK_BOOTTIME. */
+	u64 cs = time_boottime() / 10000000;
 
 	text_add(t, "%llu.%02llu %llu.%02llu\n", (unsigned long long)cs / 100,
 	         (unsigned long long)cs % 100, (unsigned long long)cs * proc_cpus() / 100,
@@ -177,6 +178,17 @@ static int show_devices(const struct pseudo_ref *ref unused_arg, struct text *t)
 
 static int show_nothing(const struct pseudo_ref *ref unused_arg, struct text *t unused_arg)
 {
+	return 0;
+}
+
+static int show_vmstat(const struct pseudo_ref *ref unused_arg, struct text *t)
+{
+	static const char *const zero[] = {"nr_dirty", "nr_writeback", "pgpgin",
+	                                   "pgpgout",  "pswpin",       "pswpout",
+	                                   "pgfault",  "pgmajfault",   "oom_kill"};
+	text_add(t, "nr_free_pages %llu\n", (unsigned long long)(proc_memory_total() / PAGE_SIZE));
+	for (size_t i = 0; i < array_size(zero); i++)
+		text_add(t, "%s 0\n", zero[i]);
 	return 0;
 }
 
@@ -282,7 +294,7 @@ void task_ref_drop(struct pseudo_ref *ref)
 }
 
 /* A zombie's directory stays until it has been waited for. */
-static bool task_ref_alive(const struct pseudo_ref *ref)
+bool task_ref_alive(const struct pseudo_ref *ref)
 {
 	struct task *t = ref_task(ref);
 	struct pid_entry *e;
@@ -369,6 +381,7 @@ static const struct pseudo_node root_children[] = {
     TEXT("swaps", show_swaps),
     TEXT("uptime", show_uptime),
     TEXT("version", show_version),
+    TEXT("vmstat", show_vmstat),
     {.name = "sys", .mode = S_IFDIR | 0555, .children = proc_sys_children},
     {0},
 };

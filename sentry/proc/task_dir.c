@@ -350,7 +350,8 @@ static const struct pseudo_node ns_children[] = {
 static const struct pseudo_node tid_node = {.mode = S_IFDIR | 0555,
                                             .children = proc_task_children,
                                             .hold = task_ref_hold,
-                                            .drop = task_ref_drop};
+                                            .drop = task_ref_drop,
+                                            .alive = task_ref_alive};
 
 static int tid_find(const struct pseudo_ref *dir, const char *name, const struct pseudo_node **node,
                     struct pseudo_ref *ref)

@@ -172,9 +172,14 @@ static void add_memory(struct text *t, struct mm *mm)
 	text_add(t, "VmHWM:\t%8llu kB\nVmRSS:\t%8llu kB\n",
 	         (unsigned long long)((mm->data_vm + mm->stack_vm) >> 10),
 	         (unsigned long long)((mm->data_vm + mm->stack_vm) >> 10));
-	text_add(t, "VmData:\t%8llu kB\nVmStk:\t%8llu kB\nVmExe:\t%8llu kB\n",
+	text_add(t, "RssAnon:\t%8llu kB\nRssFile:\t%8d kB\nRssShmem:\t%8d kB\n",
+	         (unsigned long long)((mm->data_vm + mm->stack_vm) >> 10), 0, 0);
+	text_add(t,
+	         "VmData:\t%8llu kB\nVmStk:\t%8llu kB\nVmExe:\t%8llu kB\n"
+	         "VmLib:\t%8llu kB\nVmPTE:\t%8d kB\nVmSwap:\t%8d kB\n",
 	         (unsigned long long)(mm->data_vm >> 10), (unsigned long long)(mm->stack_vm >> 10),
-	         (unsigned long long)((mm->code_end - mm->code_start) >> 10));
+	         (unsigned long long)((mm->code_end - mm->code_start) >> 10),
+	         (unsigned long long)(mm->exec_vm >> 10), 0, 0);
 }
 
 static void add_credentials(struct text *t, const struct cred *c)
@@ -210,6 +215,40 @@ static void add_signals(struct text *t, struct task *task)
 	         (unsigned long long)s.caught);
 }
 
+/* A newline and a backslash would break the line (fs/proc/array.c proc_task_name). */
+static void add_escaped_name(struct text *t, const char *comm)
+{
+	for (int i = 0; i < COMM_LEN && comm[i]; i++) {
+		if (comm[i] == '\n')
+			text_add(t, "\\n");
+		else if (comm[i] == '\\')
+			text_add(t, "\\\\");
+		else
+			text_add_bytes(t, &comm[i], 1);
+	}
+	text_add(t, "\n");
+}
+
+/* A bit mask as "0-2,5". */
+static void add_list(struct text *t, u64 mask)
+{
+	bool first = true;
+
+	for (int i = 0; i < 64; i++) {
+		int from = i;
+
+		if (!(mask & (1ULL << i)))
+			continue;
+		while (i < 63 && (mask & (1ULL << (i + 1))))
+			i++;
+		text_add(t, "%s%d", first ? "" : ",", from);
+		if (i > from)
+			text_add(t, "-%d", i);
+		first = false;
+	}
+	text_add(t, "\n");
+}
+
 int show_task_status(const struct pseudo_ref *ref, struct text *t)
 {
 	struct task *task = ref_task(ref);
@@ -222,7 +261,8 @@ int show_task_status(const struct pseudo_ref *ref, struct text *t)
 	if (ref_mm(ref, &mm))
 		mm = NULL;
 	tree_view(task, &v);
-	text_add(t, "Name:\t%.*s\n", COMM_LEN, task->comm);
+	text_add(t, "Name:\t");
+	add_escaped_name(t, task->comm);
 	if (fs) {
 		text_add(t, "Umask:\t%04o\n", fs->umask);
 		fs_context_put(fs);
@@ -257,6 +297,8 @@ int show_task_status(const struct pseudo_ref *ref, struct text *t)
 	text_add(t, "NoNewPrivs:\t%d\nSeccomp:\t%d\nSeccomp_filters:\t%u\n", task->no_new_privs,
 	         seccomp_mode(task), seccomp_filter_count(task));
 	text_add(t, "Cpus_allowed:\t%llx\n", (unsigned long long)task->cpus_allowed);
+	text_add(t, "Cpus_allowed_list:\t");
+	add_list(t, task->cpus_allowed & kernel.cpus_online);
 	text_add(t, "Mems_allowed:\t1\nMems_allowed_list:\t0\n");
 	text_add(t, "voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n");
 	return 0;

@@ -113,7 +113,9 @@ static bool erase_one(struct tty *t)
 	if (!lflag(t, ECHOE))
 		echo_char(t, t->termios.c_cc[VERASE]);
 	else if (c == '\t')
-		rub_out_cells(t, tab_cells(t));
+		/* Only the cursor goes back: there is nothing to wipe. */
+		for (u32 n = tab_cells(t); n; n--)
+			ldisc_echo(t, '\b');
 	else if (c >= 32 && c != 127)
 		rub_out_cells(t, 1);
 	else if (shown_as_caret(t, c))

@@ -364,6 +364,36 @@ Test(hostfd, a_regular_file_shares_the_hosts_position)
 	host_dir_remove(dir);
 }
 
+/* `echo x >/dev/stdout`: as natively, another position in the same file. */
+Test(hostfd, a_regular_file_opened_again)
+{
+	struct file *f, *again;
+	struct path path;
+	char dir[64], buf[64];
+	int fd;
+
+	host_dir_make(dir);
+	fd = open(host_path(dir, "log"), O_RDWR | O_CREAT, 0600);
+	f = make(fd, O_RDWR);
+	cr_assert_eq(write_now(f, "first\n", 6), 6);
+	cr_assert_eq(file_get_path(f, &path), 0);
+	cr_assert_eq(vfs_open_path(path, O_RDWR | O_TRUNC, &again), 0);
+	cr_assert_eq(write_now(again, "2nd\n", 4), 4);
+	cr_assert_eq(again->pos, 4);
+	cr_assert_eq(file_seek(again, -1, SEEK_END), 3);
+	file_put(again);
+	cr_assert_eq(vfs_open_path(path, O_WRONLY | O_APPEND, &again), 0);
+	cr_assert_eq(write_now(again, "3rd\n", 4), 4);
+	cr_assert_eq(again->pos, 8);
+	file_put(again);
+	path_put(path);
+	cr_assert_eq(file_read_text(f, buf, sizeof(buf), 0), 8);
+	cr_assert_str_eq(buf, "2nd\n3rd\n");
+	cr_assert_eq(lseek(fd, 0, SEEK_CUR), 6);
+	file_put(f);
+	host_dir_remove(dir);
+}
+
 Test(hostfd, dev_null)
 {
 	struct file *f = make(open("/dev/null", O_RDWR), O_RDWR);

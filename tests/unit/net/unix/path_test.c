@@ -20,6 +20,7 @@ static void path_body(void)
 	check(socket_create(AF_UNIX, SOCK_STREAM, 0, &c) == 0);
 	check(socket_connect(c, &name) == -ENOENT);
 	check(socket_bind(l, &name) == 0 && socket_bind(c, &name) == -EADDRINUSE);
+	check(socket_bind(l, &name) == -EADDRINUSE);
 	check(socket_connect(c, &name) == -ECONNREFUSED && socket_listen(l, 5) == 0);
 	check(socket_connect(c, &name) == 0 && socket_accept(l, 0, &a, &peer) == 0 &&
 	      peer.len == 2);

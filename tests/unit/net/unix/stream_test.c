@@ -125,6 +125,8 @@ static void connect_body(void)
 	check(socket_getname(c, &peer, false) == 0 && peer.len == 2);
 	check(socket_getname(l, &peer, true) == -ENOTCONN);
 	check(send_to(a, "x", 1, 0, &name) == -EISCONN);
+	check(put(a, "y", 1) == 1 && recv_from(c, back, 1, 0, &peer) == 1 && peer.len == name.len);
+	check(put(c, "y", 1) == 1 && recv_from(a, back, 1, 0, &peer) == 1 && peer.len == 0);
 	set_nonblock(l, true);
 	struct file *none;
 	check(socket_accept(l, 0, &none, NULL) == -EAGAIN);
@@ -196,6 +198,7 @@ static void refused_body(void)
 	struct file *f;
 
 	check(socket_create(AF_UNIX, 99, 0, &f) == -EINVAL);
+	check(socket_create(AF_UNIX, 0, 0, &f) == -ESOCKTNOSUPPORT);
 	check(socket_create(AF_UNIX, SOCK_RDM, 0, &f) == -ESOCKTNOSUPPORT);
 	check(socket_create(AF_UNIX, SOCK_STREAM, 7, &f) == -EPROTONOSUPPORT);
 	check(socket_create(AF_INET, SOCK_STREAM | 0x40, 0, &f) == -EINVAL);
