@@ -92,14 +92,14 @@ equal() {
 contains() {
 	case $2 in
 	*"$3"*) ;;
-	*) fail "$1: '$3' is not in '$2'" ;;
+	*) fail "$1: '$3' is not in '$(printf %s "$2" | tail -c 1500)'" ;;
 	esac
 }
 
 # lacks WHAT TEXT PART
 lacks() {
 	case $2 in
-	*"$3"*) fail "$1: '$3' is in '$2'" ;;
+	*"$3"*) fail "$1: '$3' is in '$(printf %s "$2" | tail -c 1500)'" ;;
 	esac
 }
 
