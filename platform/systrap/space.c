@@ -216,6 +216,12 @@ int space_thread_add(struct platform_space *s, int k, struct systrap_thread **ou
 	return 0;
 }
 
+/* The host thread that its process is named after. */
+static bool is_main_thread(const struct systrap_thread *t)
+{
+	return t->tid == (s32)t->base.space->pid;
+}
+
 void space_thread_remove(struct systrap_thread *t)
 {
 	struct platform_space *s = t->base.space;
@@ -223,7 +229,9 @@ void space_thread_remove(struct systrap_thread *t)
 	/* Nobody finds the thread any more; then wait for those who have. */
 	lock_acquire(&s->lock);
 	TAILQ_REMOVE(&s->list, t, link);
-	s->used[t->k / 64] &= ~(1ULL << (t->k % 64));
+	/* The main thread stays, and so does what it sleeps on: see thread_exit. */
+	if (!is_main_thread(t))
+		s->used[t->k / 64] &= ~(1ULL << (t->k % 64));
 	if (s->file_seq && s->file_k == t->k)
 		s->file_seq = 0;
 	lock_release(&s->lock);
@@ -270,11 +278,15 @@ void thread_exit(struct platform_thread *pt)
 		}
 	}
 	if (!t->died && !s->dead) {
-		/* Alone in it, the thread is ended with its process, which needs no help from the
-		 * stub. */
+		/*
+		 * Alone in it, the thread is ended with its process, which needs no help from the
+		 * stub. The main thread waits for that too, asleep: a process whose main thread has
+		 * ended has no memory any more for process_vm_readv and its kin.
+		 */
 		if (space_threads(s) > 1) {
 			guestmem_flush(t);
-			exchange_post(t, VERB_EXIT);
+			if (!is_main_thread(t))
+				exchange_post(t, VERB_EXIT);
 		}
 	}
 	space_thread_remove(t);
