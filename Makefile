@@ -45,7 +45,8 @@ $(B)/%.S.o: %.S
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 STUB_CFLAGS := -std=gnu17 $(WARN) -O2 -g -ffreestanding -fno-stack-protector -fno-pic -fno-pie -mcmodel=large \
-	-mgeneral-regs-only -mno-red-zone -fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -fno-tree-loop-distribute-patterns
+	-mgeneral-regs-only -mno-red-zone -fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing \
+	$(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
 $(B)/stub/%.o: platform/stub/%
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(STUB_CFLAGS) -MMD -MP -c -o $@ $<
