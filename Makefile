@@ -51,7 +51,7 @@ $(B)/stub/%.o: platform/stub/%
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(STUB_CFLAGS) -MMD -MP -c -o $@ $<
 $(B)/stub/stub.elf: $(patsubst platform/stub/%,$(B)/stub/%.o,$(STUB_SRC)) platform/stub/stub.lds
-	$(CC) -nostdlib -static -no-pie -Wl,-T,platform/stub/stub.lds -Wl,--build-id=none -Wl,-z,noexecstack -o $@ $(filter %.o,$^)
+	$(CC) -nostdlib -static -Wl,-T,platform/stub/stub.lds -Wl,--build-id=none -Wl,-z,noexecstack -o $@ $(filter %.o,$^)
 $(B)/gen/stub.bin: $(B)/stub/stub.elf
 	@mkdir -p $(@D)
 	objcopy -O binary $< $@
@@ -67,7 +67,7 @@ unit: $(B)/unit-tests ## build and run the unit tests
 
 # Real guests under the real platform, served by a sentry of a dozen calls.
 PLATFORM_TEST_OBJ := $(patsubst %,$(B)/%.o,$(sort $(wildcard tests/platform/*.c)))
-$(B)/tests/platform/guest_code.c.o: CFLAGS += -O2 -fno-stack-protector -fno-sanitize=all -fno-jump-tables -ffreestanding
+$(B)/tests/platform/guest_code.c.o: CFLAGS += -O2 -fvisibility=hidden -fno-tree-vectorize -fno-tree-slp-vectorize -fno-stack-protector -fno-sanitize=all -fno-jump-tables -ffreestanding
 $(B)/platform-tests: $(PLATFORM_TEST_OBJ) $(B)/libmoat.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 

@@ -39,13 +39,16 @@ typedef void guest_fn(u64 arg);
 #define guest_code __attribute__((section("guest_code"), noinline, used))
 
 /* Begin and end are made by the linker from the section's name. */
+#pragma GCC visibility push(hidden)
 extern const u8 __start_guest_code[], __stop_guest_code[];
+#pragma GCC visibility pop
 
 static inline u64 guest_address(const void *fn)
 {
 	return GUEST_CODE + (u64)((const u8 *)fn - __start_guest_code);
 }
 
+#pragma GCC visibility push(hidden)
 guest_fn guest_exit, guest_calls, guest_registers, guest_faults, guest_fork, guest_threads,
     guest_spin, guest_signals, guest_avx, guest_mappings, guest_file, guest_unmap_all,
     guest_futexes, guest_strings, guest_bad_frame, guest_identity, guest_fork_tree,
@@ -54,3 +57,4 @@ void guest_handler_none(int signo, void *info, void *uc);
 void guest_handler(int signo, void *info, void *uc);
 void guest_handler_avx(int signo, void *info, void *uc);
 void guest_restorer(void);
+#pragma GCC visibility pop
