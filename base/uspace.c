@@ -28,12 +28,6 @@ void uspace_grow(struct uspace *u, u64 addr, size_t n)
 		u->grow(u, max_of(addr, u->grow_low));
 }
 
-void uspace_flush(struct uspace *u)
-{
-	if (u->ops->flush)
-		u->ops->flush(u);
-}
-
 size_t uspace_read(struct uspace *u, void *dst, u64 src, size_t n)
 {
 	if (!u || range_wraps(src, n))

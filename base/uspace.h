@@ -26,8 +26,6 @@ struct uspace_ops {
 	 */
 	void *(*reserve)(struct uspace *u, u64 dst, size_t *n);
 	void (*commit)(struct uspace *u, u64 dst, size_t n);
-	/* What was put off to go with the reply is written now. Absent: nothing is put off. */
-	void (*flush)(struct uspace *u);
 	/* 4-byte atomic compare-and-exchange on guest memory: 0, -EFAULT; *old gets what was there.
 	 */
 	int (*cmpxchg32)(struct uspace *u, u64 addr, u32 expect, u32 value, u32 *old);
@@ -52,12 +50,6 @@ struct uspace {
 
 /* [addr, addr + n) is about to be accessed by other means than the ops: a stack grows to it. */
 void uspace_grow(struct uspace *u, u64 addr, size_t n);
-
-/*
- * Another thread of the guest is about to be let loose on what this one has written: it must be
- * there, and must not be written once more later.
- */
-void uspace_flush(struct uspace *u);
 
 /* The running fiber's guest memory. */
 must_check int copy_in(void *dst, struct uptr src, size_t n);

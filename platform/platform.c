@@ -78,6 +78,7 @@ static void uspace_inherit(struct platform_thread *child, const struct platform_
 	child->uspace.grow_low = parent->uspace.grow_low;
 	child->uspace.grow_high = parent->uspace.grow_high;
 	child->uspace.grow = parent->uspace.grow;
+	child->uspace.writable = parent->uspace.writable;
 }
 
 int platform_space_fork(struct platform_thread *t, struct platform_space **space,

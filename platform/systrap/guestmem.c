@@ -190,6 +190,12 @@ static size_t guest_read(struct uspace *u, void *dst, u64 src, size_t n)
 	return host_read(t->base.space->pid, dst, src, n);
 }
 
+/* May this go with the reply? A fault then can only be the doing of another thread. */
+static bool may_wait(struct uspace *u, u64 dst, size_t n)
+{
+	return !u->writable || u->writable(u, dst, n);
+}
+
 static size_t guest_write(struct uspace *u, u64 dst, const void *src, size_t n)
 {
 	struct systrap_thread *t = uspace_thread(u);
@@ -197,6 +203,10 @@ static size_t guest_write(struct uspace *u, u64 dst, const void *src, size_t n)
 	if (n == 0)
 		return 0;
 	window_forget(t, dst, n);
+	if (!may_wait(u, dst, n)) {
+		guestmem_flush(t);
+		return host_write(t->base.space->pid, dst, src, n);
+	}
 	/* Later words of one structure, or a list built piece by piece: lengthen the last segment.
 	 */
 	if (t->outs) {
@@ -267,7 +277,8 @@ static void *guest_reserve(struct uspace *u, u64 dst, size_t *n)
 {
 	struct systrap_thread *t = uspace_thread(u);
 	*n = guest_limit(dst, *n);
-	if (*n == 0 || *n > STUB_WINDOW_SIZE - t->window_used || t->outs == STUB_OUT_SEGMENTS)
+	if (*n == 0 || *n > STUB_WINDOW_SIZE - t->window_used || t->outs == STUB_OUT_SEGMENTS ||
+	    !may_wait(u, dst, *n))
 		return NULL;
 	return window(t, t->window_used);
 }
