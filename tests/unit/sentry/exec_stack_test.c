@@ -3,6 +3,7 @@
 #include "sentry/exec_internal.h"
 #include <elf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
