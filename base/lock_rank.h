@@ -12,6 +12,8 @@ enum lock_rank {
 	RANK_NONE = 0,
 	/* --- mutexes: a fiber may park while holding these ----------------- */
 	RANK_CONTROL,        /* control socket requests */
+	RANK_SIGIO_SWITCH,   /* O_ASYNC of files is switched on and off */
+	RANK_SIGIO_SEND,     /* signals of O_ASYNC files are being sent */
 	RANK_EXEC,           /* one execve or thread-group teardown at a time per group */
 	RANK_PIPE_IO,        /* the read side of a pipe while its bytes go to a guest or a file */
 	RANK_FILE_POS,       /* f_pos of one open file, over its read, write or readdir */
@@ -48,7 +50,8 @@ enum lock_rank {
 	RANK_SUPER,        /* inode tables of one super block */
 	RANK_OBJECT,       /* leaf state of small files: eventfd, timerfd, signalfd, ... */
 	RANK_WAITQ,        /* one wait queue; nests: from a queue's callback on to the next queue */
-	RANK_EPOLL_READY,  /* ready list of one epoll; taken from wait queue callbacks */
+	RANK_EPOLL_READY,  /* ready list of one epoll, or of O_ASYNC files; taken from wait queue
+	                      callbacks */
 	RANK_TIMER,        /* the timer heap */
 	RANK_PLATFORM,     /* platform thread and space lists */
 	RANK_BLOCKING,     /* jobs of the blocking pool */

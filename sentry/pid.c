@@ -21,6 +21,7 @@ struct pid_table {
 	struct pid_leaf *leaf[NLEAVES];
 	u32 count;
 	s32 last;
+	u64 serial;
 };
 
 struct pid_table *pid_table_create(void)
@@ -75,6 +76,7 @@ static int take(struct pid_table *pt, s32 nr)
 		}
 	}
 	e->nr = nr;
+	e->serial = ++pt->serial;
 	(*l)->entry[nr & (LEAF_SIZE - 1)] = e;
 	(*l)->used++;
 	pt->count++;

@@ -20,6 +20,8 @@ struct pid_table;
 
 struct pid_entry {
 	s32 nr;
+	u64 serial; /* never given out again, as numbers are: whoever remembers both knows a
+	               successor */
 	struct task *task;
 	struct thread_group *group;
 	struct process_group *pgrp;

@@ -8,16 +8,19 @@
 #include "fs/vfs/file.h"
 #include "fs/vfs/file_lock.h"
 #include "fs/vfs/inode.h"
+#include "net/socket/socket.h"
+#include "sentry/sigio.h"
 #include "sentry/syscall.h"
 #include "sentry/user_path.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/fs.h>
+#include <linux/sockios.h>
 #include <sys/ioctl.h>
 
-/* What F_SETFL may change (fs/fcntl.c). */
-#define SETFL_MASK (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | O_ASYNC)
+/* What F_SETFL may change besides O_ASYNC (fs/fcntl.c). */
+#define SETFL_MASK (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
 
 static s64 dup_from(struct task *t, struct file *f, u64 min, bool cloexec)
 {
@@ -32,10 +35,10 @@ static s64 dup_from(struct task *t, struct file *f, u64 min, bool cloexec)
 	return fd;
 }
 
-static s64 set_status_flags(struct task *t, struct file *f, u32 arg)
+static s64 set_status_flags(struct task *t, struct file *f, int fd, u32 arg)
 {
 	u32 old = atomic_load(&f->flags), new;
-	int err;
+	int err = 0;
 
 	if (((arg ^ old) & O_NOATIME) && (arg & O_NOATIME)) {
 		struct attr at;
@@ -43,6 +46,12 @@ static s64 set_status_flags(struct task *t, struct file *f, u32 arg)
 		if (t->caller.cred->fsuid != at.uid && !task_capable(t, CAP_FOWNER))
 			return -EPERM;
 	}
+	if ((arg ^ old) & O_ASYNC)
+		err = sigio_switch(f, fd, arg & O_ASYNC);
+	/* A file that has no such signals ignores the flag here (setfl). */
+	if (err && err != -ENOTTY)
+		return err;
+	old = atomic_load(&f->flags);
 	new = (old & ~(u32)SETFL_MASK) | (arg & SETFL_MASK);
 	err = f->ops->set_flags ? f->ops->set_flags(f, new) : 0;
 	if (!err)
@@ -71,23 +80,6 @@ static s64 record_lock(struct file *f, int cmd, struct uptr arg)
 	return err ? err : put_user(arg, &fl);
 }
 
-static s64 owner_set(struct file *f, int type, s32 pid)
-{
-	f->owner.type = type;
-	f->owner.pid = type == F_OWNER_PGRP ? -pid : pid;
-	return 0;
-}
-
-static s64 owner_set_legacy(struct file *f, s64 arg)
-{
-	s32 who = (s32)arg;
-
-	/* Linux asks that the process or group exists (f_setown). */
-	if (who == INT32_MIN)
-		return -EINVAL;
-	return owner_set(f, who < 0 ? F_OWNER_PGRP : F_OWNER_PID, who < 0 ? -who : who);
-}
-
 static s64 owner_set_ex(struct file *f, struct uptr arg)
 {
 	struct f_owner_ex ex;
@@ -96,23 +88,17 @@ static s64 owner_set_ex(struct file *f, struct uptr arg)
 		return -EFAULT;
 	if (ex.type != F_OWNER_TID && ex.type != F_OWNER_PID && ex.type != F_OWNER_PGRP)
 		return -EINVAL;
-	return owner_set(f, ex.type, ex.pid);
+	return sigio_set_owner(f, ex.type, ex.pid);
 }
 
 static s64 owner_get_ex(struct file *f, struct uptr arg)
 {
-	s32 pid = f->owner.pid;
-	struct f_owner_ex ex = {.type = f->owner.type, .pid = pid < 0 ? -pid : pid};
+	struct f_owner_ex ex;
+	int type;
 
+	sigio_get_owner(f, &type, &ex.pid);
+	ex.type = type;
 	return put_user(arg, &ex);
-}
-
-static s64 fcntl_signal(struct file *f, s64 sig)
-{
-	if (sig < 0 || sig > NSIG_MAX)
-		return -EINVAL;
-	f->owner.sig = (int)sig;
-	return 0;
 }
 
 static s64 fcntl_file(struct task *t, struct file *f, int fd, int cmd, u64 arg)
@@ -128,7 +114,7 @@ static s64 fcntl_file(struct task *t, struct file *f, int fd, int cmd, u64 arg)
 	case F_GETFL:
 		return get_status_flags(f);
 	case F_SETFL:
-		return set_status_flags(t, f, (u32)arg);
+		return set_status_flags(t, f, fd, (u32)arg);
 	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:
@@ -137,17 +123,17 @@ static s64 fcntl_file(struct task *t, struct file *f, int fd, int cmd, u64 arg)
 	case F_OFD_SETLKW:
 		return record_lock(f, cmd, uptr_make(arg));
 	case F_SETOWN:
-		return owner_set_legacy(f, (s64)arg);
+		return sigio_set_owner_legacy(f, (s32)arg);
 	case F_GETOWN:
-		return f->owner.pid;
+		return sigio_get_owner_legacy(f);
 	case F_SETOWN_EX:
 		return owner_set_ex(f, uptr_make(arg));
 	case F_GETOWN_EX:
 		return owner_get_ex(f, uptr_make(arg));
 	case F_SETSIG:
-		return fcntl_signal(f, (s64)arg);
+		return sigio_set_signal(f, arg);
 	case F_GETSIG:
-		return f->owner.sig;
+		return sigio_get_signal(f);
 	case F_SETPIPE_SZ:
 		return pipe_set_size(f, arg);
 	case F_GETPIPE_SZ:
@@ -201,7 +187,7 @@ s64 sys_flock(struct task *t unused_arg, const struct syscall_args *a)
 
 /* ---- ioctl: the requests that every file understands ------------------ */
 
-static s64 ioctl_nonblock(struct file *f, u64 arg, u32 flag)
+static s64 ioctl_nonblock(struct file *f, u64 arg)
 {
 	int on;
 	u32 fl;
@@ -210,11 +196,31 @@ static s64 ioctl_nonblock(struct file *f, u64 arg, u32 flag)
 	if (get_user(&on, uptr_make(arg)))
 		return -EFAULT;
 	fl = atomic_load(&f->flags);
-	fl = on ? fl | flag : fl & ~flag;
+	fl = on ? fl | O_NONBLOCK : fl & ~(u32)O_NONBLOCK;
 	err = f->ops->set_flags ? f->ops->set_flags(f, fl) : 0;
 	if (!err)
 		atomic_store(&f->flags, fl);
 	return err;
+}
+
+static s64 ioctl_async(struct file *f, int fd, u64 arg)
+{
+	int on;
+
+	if (get_user(&on, uptr_make(arg)))
+		return -EFAULT;
+	return !on == !(atomic_load(&f->flags) & O_ASYNC) ? 0 : sigio_switch(f, fd, on);
+}
+
+/* The owner by another name, of sockets only (net/socket.c sock_ioctl). */
+static s64 ioctl_owner(struct file *f, u32 cmd, u64 arg)
+{
+	s32 who;
+
+	if (cmd == FIOSETOWN || cmd == SIOCSPGRP)
+		return get_user(&who, uptr_make(arg)) ? -EFAULT : sigio_set_owner_legacy(f, who);
+	who = sigio_get_owner_legacy(f);
+	return put_user(uptr_make(arg), &who);
 }
 
 /* FIONREAD of a regular file: bytes from the position to the end (fs/ioctl.c). */
@@ -257,13 +263,19 @@ s64 sys_ioctl(struct task *t, const struct syscall_args *a)
 		n = fdtable_set_cloexec(t->caller.files, arg_int(a, 0), cmd == FIOCLEX);
 		break;
 	case FIONBIO:
-		n = ioctl_nonblock(f, arg, O_NONBLOCK);
+		n = ioctl_nonblock(f, arg);
 		break;
 	case FIOASYNC:
-		n = ioctl_nonblock(f, arg, O_ASYNC);
+		n = ioctl_async(f, arg_int(a, 0), arg);
 		break;
 	case FIGETBSZ:
 		n = f->path.mnt ? ioctl_block_size(f, arg) : -ENOTTY;
+		break;
+	case FIOSETOWN:
+	case SIOCSPGRP:
+	case FIOGETOWN:
+	case SIOCGPGRP:
+		n = socket_of_file(f) ? ioctl_owner(f, cmd, arg) : -ENOTTY;
 		break;
 	case FICLONE:
 	case FICLONERANGE:

@@ -8,6 +8,7 @@
 #include "fs/vfs/file.h"
 #include "sentry/mm.h"
 #include "sentry/seccomp.h"
+#include "sentry/sigio.h"
 #include "sentry/signal_internal.h"
 #include "sentry/syscall.h"
 #include "sentry/task_internal.h"
@@ -108,6 +109,7 @@ static bool handle_event(struct task *t, struct event *ev)
 			do_work(t);
 		if (!t->seccomp || seccomp_allows(t))
 			syscall_dispatch(t);
+		sigio_settle();
 		/* sigreturn leaves the interrupted code's registers, which are no result. */
 		return (s64)platform_thread_regs(t->thread)->orig_rax >= 0;
 	case EVENT_FAULT:

@@ -182,6 +182,7 @@ static const struct file_ops inotify_ops = {
     .read = inotify_read,
     .ready = inotify_ready,
     .waitq = inotify_waitq,
+    .async = true,
     .ioctl = inotify_ioctl,
     .release = inotify_release,
 };

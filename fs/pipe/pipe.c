@@ -169,6 +169,7 @@ const struct file_ops pipe_file_ops = {
     .write = pipe_write,
     .ready = pipe_ready,
     .waitq = pipe_waitq,
+    .async = true,
     .ioctl = pipe_ioctl,
     .release = pipe_release,
 };

@@ -93,6 +93,9 @@ void file_put(struct file *f)
 		return;
 	if (atomic_load_explicit(&f->epoll, memory_order_acquire))
 		epoll_file_gone(f);
+	struct file_owner *owner = atomic_load_explicit(&f->owner, memory_order_acquire);
+	if (owner)
+		owner->file_gone(owner);
 	if (f->ops != &no_ops) {
 		if (f->path.dentry)
 			notify_event(f->inode, f->path.dentry,

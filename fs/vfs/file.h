@@ -75,6 +75,7 @@ struct file_ops {
 	 * it takes no mutex. Absent: not counted.
 	 */
 	void (*unmapped)(struct file *f, int prot, bool shared);
+	bool async; /* O_ASYNC means something: readiness is announced by a signal, too */
 	/* Lines for /proc/PID/fdinfo. Absent: none beyond pos/flags/mnt_id. */
 	void (*fdinfo)(struct file *f, char *buf, size_t n);
 	/* The last reference is gone. Not called for a file whose open failed. */
@@ -83,6 +84,11 @@ struct file_ops {
 
 #define FILE_POS_APPEND (~0ULL)
 
+/* Who is signalled when the file becomes ready, and what watches it: the sentry's affair. */
+struct file_owner {
+	void (*file_gone)(struct file_owner *o); /* before ops->release */
+};
+
 struct file {
 	struct ref ref;
 	const struct file_ops *ops;
@@ -90,14 +96,10 @@ struct file {
 	struct path path;    /* held; mnt may be NULL for anonymous files */
 	_Atomic u32 flags;   /* O_ACCMODE and status flags as F_GETFL shows them */
 	struct mutex pos_mutex;
-	u64 pos;           /* guarded by pos_mutex */
-	struct cred *cred; /* of the opener; held */
-	struct {
-		s32 pid;  /* F_SETOWN: > 0 a process, < 0 a group */
-		int sig;  /* F_SETSIG */
-		int type; /* F_OWNER_* */
-	} owner;
-	void *priv;   /* the file type's own */
+	u64 pos;                            /* guarded by pos_mutex */
+	struct cred *cred;                  /* of the opener; held */
+	_Atomic(struct file_owner *) owner; /* freed with the file; NULL: never had one */
+	void *priv;                         /* the file type's own */
 	bool writing; /* counted in the writers of its inode, mount and super block */
 	/* Epoll items that watch this file; file_put's end calls epoll_file_gone if set. */
 	_Atomic(struct epoll_links *) epoll;

@@ -138,6 +138,7 @@ const struct file_ops socket_file_ops = {
     .write = socket_write,
     .ready = socket_ready,
     .waitq = socket_waitq,
+    .async = true,
     .io_timeout = socket_io_timeout,
     .ioctl = socket_ioctl,
     .release = socket_release,

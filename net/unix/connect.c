@@ -164,10 +164,16 @@ int unix_pair(struct socket *sa, struct socket *sb)
 	return 0;
 }
 
+/* What has become true of a socket with these ends shut: half of a connection is no hang-up. */
+static u32 shut_events(u32 shut)
+{
+	return shut == UNIX_SHUT_BOTH ? EVERYTHING : EVERYTHING & ~(u32)EPOLLHUP;
+}
+
 int unix_shutdown(struct socket *s, int how)
 {
 	struct unix_socket *u = unix_of(s), *peer;
-	u32 mine = how + 1, theirs = 0;
+	u32 mine = how + 1, theirs = 0, events;
 
 	if (mine & UNIX_SHUT_RD)
 		theirs |= UNIX_SHUT_WR;
@@ -175,18 +181,20 @@ int unix_shutdown(struct socket *s, int how)
 		theirs |= UNIX_SHUT_RD;
 	lock_acquire(&u->lock);
 	u->shut |= mine;
+	events = shut_events(u->shut);
 	peer = unix_is_dgram(u) ? NULL : atomic_load(&u->peer);
 	if (peer)
 		unix_get(peer);
 	lock_release(&u->lock);
-	unix_wake(u, EVERYTHING);
+	unix_wake(u, events);
 	/* One who waits for room here has none to wait for any more. */
 	waitq_wake(&s->room, EPOLLOUT);
 	if (peer) {
 		lock_acquire(&peer->lock);
 		peer->shut |= theirs;
+		events = shut_events(peer->shut);
 		lock_release(&peer->lock);
-		unix_wake(peer, EVERYTHING);
+		unix_wake(peer, events);
 		unix_put(peer);
 	}
 	return 0;

@@ -183,6 +183,7 @@ static const struct file_ops slave_ops = {.read = slave_read,
                                           .write = slave_write,
                                           .ready = slave_ready,
                                           .waitq = slave_waitq,
+                                          .async = true,
                                           .ioctl = slave_ioctl,
                                           .release = slave_release};
 
@@ -329,6 +330,7 @@ static const struct file_ops master_ops = {.read = master_read,
                                            .write = master_write,
                                            .ready = master_ready,
                                            .waitq = master_waitq,
+                                           .async = true,
                                            .ioctl = master_ioctl,
                                            .release = master_release};
 
