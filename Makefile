@@ -59,8 +59,15 @@ $(B)/platform/systrap/stub_blob.S.o: $(B)/gen/stub.bin
 
 UNIT_SRC := $(sort $(shell find tests/unit -name '*_test.c' 2>/dev/null))
 UNIT_OBJ := $(patsubst %,$(B)/%.o,$(UNIT_SRC))
+# Under the sanitizers, a small stand-in takes criterion's place: see tests/unit/plain/criterion/criterion.h.
+ifneq ($(filter asan tsan,$(BUILD)),)
+$(B)/tests/unit/%.o: CPPFLAGS := -Itests/unit/plain $(CPPFLAGS)
+UNIT_OBJ += $(B)/tests/unit/plain/main.c.o
+else
+UNIT_LIBS := -lcriterion
+endif
 $(B)/unit-tests: $(UNIT_OBJ) $(B)/libmoat.a
-	$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(LDLIBS)
+	$(CC) $(LDFLAGS) -o $@ $^ $(UNIT_LIBS) $(LDLIBS)
 
 unit: $(B)/unit-tests ## build and run the unit tests
 	$(B)/unit-tests

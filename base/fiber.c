@@ -4,7 +4,7 @@
  * Stacks come from the host once and are then kept: free ones wait in two
  * lists, 'warm' with their pages and, beyond a bound, 'cold' with only the
  * page of the fiber's own struct left. So creating a fiber normally costs no
- * host call. Host calls: mmap, mprotect (new stack), madvise (cold stack).
+ * host call. Host calls: mmap, mprotect (new stacks), madvise (cold stack).
  */
 #include <errno.h>
 #include <pthread.h>
@@ -22,10 +22,13 @@
 #include <sanitizer/lsan_interface.h>
 #endif
 
+/* Instrumented frames are several times larger; LeakSanitizer's cost is per mapping. */
 #if MOAT_ASAN || MOAT_TSAN
 #define STACK_SIZE (256UL * 1024)
+#define STACK_SLAB 64
 #else
 #define STACK_SIZE (64UL * 1024)
+#define STACK_SLAB 8
 #endif
 #define STACK_GUARD PAGE_SIZE
 #define STACKS_WARM 64
@@ -46,8 +49,8 @@ static unsigned stacks_warm_count; /* these three guarded by stacks_lock */
 
 /* --- switching --------------------------------------------------------------- */
 
-void context_switch(struct stack_context *from, struct stack_context *to, bool dying unused_arg,
-                    bool sync unused_arg)
+no_tsan void context_switch(struct stack_context *from, struct stack_context *to,
+                            bool dying unused_arg, bool sync unused_arg)
 {
 #if MOAT_ASAN
 	/* A null handle tells it to free the frames of a stack that will not be resumed. */
@@ -91,29 +94,51 @@ void context_init_thread(struct stack_context *c)
 
 /* --- stacks ------------------------------------------------------------------ */
 
-static struct fiber *stack_map(void)
+/* Makes the page below a stack's memory fault, and finds the fiber's place at its top. */
+static struct fiber *stack_carve(char *p)
 {
 	static _Atomic unsigned colour;
 	size_t offset = atomic_fetch_add_explicit(&colour, 1, memory_order_relaxed) %
 	                STACK_COLOURS * STACK_COLOUR_STEP;
-	char *p = mmap(NULL, STACK_GUARD + STACK_SIZE, PROT_READ | PROT_WRITE,
+	char *top = p + STACK_GUARD + STACK_SIZE - offset - sizeof(struct fiber);
+	struct fiber *f = (struct fiber *)((uintptr_t)top & ~63UL);
+
+	if (mprotect(p, STACK_GUARD, PROT_NONE) < 0)
+		return NULL;
+	f->stack = p + STACK_GUARD;
+	return f;
+}
+
+/* Several stacks from the host at once: one to return, the others for the cache. */
+static struct fiber *stack_map(void)
+{
+	size_t step = STACK_GUARD + STACK_SIZE;
+	struct fiber *first = NULL, *f;
+	char *p = mmap(NULL, STACK_SLAB * step, PROT_READ | PROT_WRITE,
 	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
-	struct fiber *f;
 
 	if (p == MAP_FAILED)
 		return NULL;
-	if (mprotect(p, STACK_GUARD, PROT_NONE) < 0) {
-		munmap(p, STACK_GUARD + STACK_SIZE);
-		return NULL;
+	for (unsigned i = 0; i < STACK_SLAB; i++) {
+		f = stack_carve(p + i * step);
+		if (!f)
+			break;
+		if (!first) {
+			first = f;
+			continue;
+		}
+		lock_acquire(&stacks_lock);
+		STAILQ_INSERT_HEAD(&stacks_cold, f, free_link);
+		lock_release(&stacks_lock);
 	}
+	if (!first)
+		munmap(p, STACK_SLAB * step);
 #if MOAT_ASAN
 	/* What only a parked fiber refers to is not leaked. */
-	__lsan_register_root_region(p + STACK_GUARD, STACK_SIZE);
+	else
+		__lsan_register_root_region(p, STACK_SLAB * step);
 #endif
-	f = (struct fiber *)((uintptr_t)(p + STACK_GUARD + STACK_SIZE - offset - sizeof(*f)) &
-	                     ~63UL);
-	f->stack = p + STACK_GUARD;
-	return f;
+	return first;
 }
 
 static struct fiber *stack_alloc(void)
@@ -123,21 +148,19 @@ static struct fiber *stack_alloc(void)
 	lock_acquire(&stacks_lock);
 	f = STAILQ_FIRST(&stacks_warm);
 	if (f) {
-		STAILQ_REMOVE_HEAD(&stacks_warm, link);
+		STAILQ_REMOVE_HEAD(&stacks_warm, free_link);
 		stacks_warm_count--;
 	} else {
 		f = STAILQ_FIRST(&stacks_cold);
 		if (f)
-			STAILQ_REMOVE_HEAD(&stacks_cold, link);
+			STAILQ_REMOVE_HEAD(&stacks_cold, free_link);
 	}
 	lock_release(&stacks_lock);
 	return f ? f : stack_map();
 }
 
-void fiber_free(struct fiber *f)
+static no_tsan void context_destroy(struct fiber *f unused_arg)
 {
-	bool warm;
-
 #if MOAT_TSAN
 	__tsan_destroy_fiber(f->context.tsan);
 #endif
@@ -145,11 +168,18 @@ void fiber_free(struct fiber *f)
 	/* Frames that never returned have left their redzones behind. */
 	__asan_unpoison_memory_region(f->stack, (size_t)((char *)f - f->stack));
 #endif
+}
+
+void fiber_free(struct fiber *f)
+{
+	bool warm;
+
+	context_destroy(f);
 	census_add(&fiber_census, -1);
 	lock_acquire(&stacks_lock);
 	warm = stacks_warm_count < STACKS_WARM;
 	if (warm) {
-		STAILQ_INSERT_HEAD(&stacks_warm, f, link);
+		STAILQ_INSERT_HEAD(&stacks_warm, f, free_link);
 		stacks_warm_count++;
 	}
 	lock_release(&stacks_lock);
@@ -157,7 +187,7 @@ void fiber_free(struct fiber *f)
 		return;
 	madvise(f->stack, ((uintptr_t)f & PAGE_MASK) - (uintptr_t)f->stack, MADV_DONTNEED);
 	lock_acquire(&stacks_lock);
-	STAILQ_INSERT_HEAD(&stacks_cold, f, link);
+	STAILQ_INSERT_HEAD(&stacks_cold, f, free_link);
 	lock_release(&stacks_lock);
 }
 

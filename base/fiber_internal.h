@@ -51,8 +51,9 @@ struct fiber {
 	_Atomic u32 state;
 	_Atomic bool interrupted;
 	struct stack_context context;
-	STAILQ_ENTRY(fiber) link; /* run queue (its lock), or cache of free stacks (its lock) */
-	struct caller *caller;    /* set by the fiber itself, or before it runs */
+	STAILQ_ENTRY(fiber) link;      /* guarded by the run queue's lock */
+	STAILQ_ENTRY(fiber) free_link; /* guarded by the stack cache's lock */
+	struct caller *caller;         /* set by the fiber itself, or before it runs */
 	fiber_fn *fn;
 	void *arg;
 	const char *name;

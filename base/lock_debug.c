@@ -7,26 +7,31 @@
 #include "base/bug.h"
 #include "base/lock.h"
 #include "base/lock_internal.h"
+#include "base/sanitizer.h"
 
 #ifdef MOAT_DEBUG
 
+/*
+ * All of this is the running thread of control's own; ThreadSanitizer is kept
+ * out because fibers share their worker's thread-locals (see no_tsan).
+ */
 static _Thread_local struct held_locks thread_held;
 static _Thread_local struct held_locks *current_held;
 
 /* Not inlined: the compiler must not keep a thread-local's address over a fiber switch. */
-static __attribute__((noinline)) struct held_locks *held_self(void)
+static no_tsan __attribute__((noinline)) struct held_locks *held_self(void)
 {
 	if (!current_held)
 		current_held = &thread_held;
 	return current_held;
 }
 
-void held_switch(struct held_locks *h)
+no_tsan void held_switch(struct held_locks *h)
 {
 	current_held = h;
 }
 
-void held_check(const void *lock, u16 rank, bool nested)
+no_tsan void held_check(const void *lock, u16 rank, bool nested)
 {
 	const struct held_locks *h = held_self();
 	char what[128];
@@ -43,7 +48,7 @@ void held_check(const void *lock, u16 rank, bool nested)
 	}
 }
 
-void held_push(const void *lock, u16 rank, bool is_mutex)
+no_tsan void held_push(const void *lock, u16 rank, bool is_mutex)
 {
 	struct held_locks *h = held_self();
 
@@ -55,7 +60,7 @@ void held_push(const void *lock, u16 rank, bool is_mutex)
 	h->spinning += !is_mutex;
 }
 
-void held_pop(const void *lock)
+no_tsan void held_pop(const void *lock)
 {
 	struct held_locks *h = held_self();
 
@@ -72,7 +77,7 @@ void held_pop(const void *lock)
 	BUG("released a lock that this thread does not hold");
 }
 
-void lock_assert_held(const struct lock *l)
+no_tsan void lock_assert_held(const struct lock *l)
 {
 	const struct held_locks *h = held_self();
 
@@ -82,7 +87,7 @@ void lock_assert_held(const struct lock *l)
 	BUG("a lock is not held that should be");
 }
 
-void lock_assert_none(void)
+no_tsan void lock_assert_none(void)
 {
 	BUG_ON(held_self()->spinning != 0);
 }

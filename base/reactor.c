@@ -26,6 +26,7 @@ static struct lock reactor_lock = LOCK_INIT(RANK_REACTOR);
 static struct slot *slots; /* these guarded by reactor_lock */
 static u32 nslots;
 static struct reactor_watch *running; /* whose fn the reactor runs now */
+static _Atomic u32 watching;          /* how many slots are taken; read without the lock */
 static bool remove_waits;             /* reactor_remove waits for it */
 
 static int epoll_fd = -1; /* set once, by reactor_start */
@@ -134,6 +135,8 @@ int reactor_add(struct reactor_watch *w, int fd, u32 events, reactor_fn *fn)
 		err = watch_control(w, EPOLL_CTL_ADD);
 		if (err)
 			slots[w->slot].watch = NULL;
+		else
+			atomic_fetch_add(&watching, 1);
 	}
 	lock_release(&reactor_lock);
 	return err;
@@ -158,6 +161,7 @@ void reactor_remove(struct reactor_watch *w)
 	/* Fails only if the fd was closed already, and then the host has forgotten it. */
 	watch_control(w, EPOLL_CTL_DEL);
 	slots[w->slot].watch = NULL;
+	atomic_fetch_sub(&watching, 1);
 	while (running == w && !pthread_equal(pthread_self(), reactor_thread)) {
 		remove_waits = true;
 		seen = atomic_load(&callbacks_done);
@@ -166,4 +170,9 @@ void reactor_remove(struct reactor_watch *w)
 		lock_acquire(&reactor_lock);
 	}
 	lock_release(&reactor_lock);
+}
+
+bool reactor_watching(void)
+{
+	return atomic_load(&watching) != 0;
 }

@@ -25,3 +25,5 @@ int reactor_arm(struct reactor_watch *w, u32 events);
 /* Before fd is closed. When it returns, fn is not running and will not run (unless called from fn).
  */
 void reactor_remove(struct reactor_watch *w);
+/* True while there are watches. */
+bool reactor_watching(void);

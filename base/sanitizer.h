@@ -19,9 +19,10 @@
 #endif
 
 /*
- * For functions that only touch a worker's private data. ThreadSanitizer takes
- * the fibers that run on one worker, one after the other, for concurrent.
- * Never for a function that uses atomics: it would not see those either.
+ * For functions that only touch a host thread's private data: ThreadSanitizer
+ * takes the fibers that run on one worker, one after the other, for
+ * concurrent. What such a function does with atomics orders nothing either,
+ * in ThreadSanitizer's eyes.
  */
 #if MOAT_TSAN
 #define no_tsan __attribute__((no_sanitize("thread"), noinline))

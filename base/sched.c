@@ -9,12 +9,14 @@
  * goes back to its own stack.
  *
  * ThreadSanitizer sees fibers as threads. Switches from fiber to fiber are told
- * to it as unordered, so that it reports two fibers that share data without a
- * lock even when they happen to run on one worker; what does order fibers is
- * their state word. A switch to the worker's own stack is told as ordered, as
- * are all of sched_run_until_idle, so that a caller sees what its fibers did.
+ * to it as unordered, and the run queue is hidden from it, so that it reports
+ * two fibers that share data without a lock even when they happen to run on
+ * one worker; what does order fibers is their state word. A switch to the
+ * worker's own stack is told as ordered, as are all of sched_run_until_idle,
+ * so that a caller sees what its fibers did.
  */
 #include "base/bug.h"
+#include "base/host.h"
 #include "base/lock.h"
 #include "base/sched_internal.h"
 
@@ -24,27 +26,32 @@
  * A worker that makes a single fiber runnable will get to it before another
  * could be woken up; a longer queue is worth a host call.
  */
-#define BACKLOG 2
+#define BACKLOG    2
+#define RUNQ_SPINS 200
 
+/*
+ * Every wake-up and every park goes through here, so the lock is cheaper than
+ * struct lock: with nobody ever asleep on it, a pop releases it with a plain
+ * store. Nothing else is taken under it, so it needs no rank.
+ */
 static struct {
-	_Alignas(64) struct lock lock;
-	_Atomic u32 len;      /* written under lock; lets pop skip an empty queue */
-	struct fiber_queue q; /* guarded by lock */
+	_Alignas(64) _Atomic u32 locked;
+	_Atomic u32 len;      /* written under the lock; lets pop skip an empty queue */
+	struct fiber_queue q; /* guarded by the lock */
 } runq = {
-    .lock = LOCK_INIT(RANK_SCHED),
     .q = STAILQ_HEAD_INITIALIZER(runq.q),
 };
 
 static _Thread_local struct worker *this_worker;
 
-__attribute__((noinline)) struct worker *worker_self(void)
+no_tsan __attribute__((noinline)) struct worker *worker_self(void)
 {
 	/* Keeps the compiler from proving the result constant, and reusing it over a switch. */
 	asm volatile("" ::: "memory");
 	return this_worker;
 }
 
-void worker_set_self(struct worker *w)
+no_tsan void worker_set_self(struct worker *w)
 {
 	this_worker = w;
 }
@@ -58,30 +65,52 @@ struct fiber *fiber_self(void)
 
 /* --- the run queue ------------------------------------------------------------ */
 
-u32 runq_length(void)
+static no_tsan __attribute__((noinline)) void runq_lock_wait(void)
+{
+	const struct timespec pause = {.tv_nsec = 20000};
+	bool spin = host_cpu_count() > 1;
+
+	for (unsigned i = 0; atomic_exchange_explicit(&runq.locked, 1, memory_order_acquire); i++) {
+		/* A holder this slow has lost its CPU: let it have this one for a while. */
+		if (!spin || i > RUNQ_SPINS)
+			host_futex_wait(&runq.locked, 1, &pause, false);
+		else
+			__builtin_ia32_pause();
+	}
+}
+
+#define runq_lock()                                                                                \
+	do {                                                                                       \
+		if (__builtin_expect(                                                              \
+		        atomic_exchange_explicit(&runq.locked, 1, memory_order_acquire), 0))       \
+			runq_lock_wait();                                                          \
+	} while (0)
+
+no_tsan u32 runq_length(void)
 {
 	return atomic_load(&runq.len);
 }
 
-static u32 runq_push(struct fiber *f)
+static no_tsan u32 runq_push(struct fiber *f)
 {
 	u32 len;
 
-	lock_acquire(&runq.lock);
+	runq_lock();
 	STAILQ_INSERT_TAIL(&runq.q, f, link);
 	len = atomic_load_explicit(&runq.len, memory_order_relaxed) + 1;
 	atomic_store_explicit(&runq.len, len, memory_order_relaxed);
-	lock_release(&runq.lock);
+	/* With a full barrier: see sched_notify. */
+	atomic_store(&runq.locked, 0);
 	return len;
 }
 
-struct fiber *runq_pop(void)
+no_tsan struct fiber *runq_pop(void)
 {
 	struct fiber *f;
 
 	if (runq_length() == 0)
 		return NULL;
-	lock_acquire(&runq.lock);
+	runq_lock();
 	f = STAILQ_FIRST(&runq.q);
 	if (f) {
 		STAILQ_REMOVE_HEAD(&runq.q, link);
@@ -89,14 +118,13 @@ struct fiber *runq_pop(void)
 		                      atomic_load_explicit(&runq.len, memory_order_relaxed) - 1,
 		                      memory_order_relaxed);
 	}
-	lock_release(&runq.lock);
+	atomic_store_explicit(&runq.locked, 0, memory_order_release);
 	return f;
 }
 
 /*
- * Called after a push, whose lock_release (an exchange) is a full barrier: a
- * worker that counted itself as sleeping before this looks was seen, one that
- * does so later will find the fiber.
+ * Called after a push, which ended with a full barrier: a worker that counted itself as sleeping
+ * before this looks was seen, one that does so later will find the fiber.
  */
 static void sched_notify(u32 len)
 {
@@ -132,6 +160,8 @@ void sched_arrived(void)
 	struct worker *w = worker_self();
 	struct fiber *left = atomic_load_explicit(&w->left, memory_order_relaxed);
 
+	/* The thread's start comes before whatever runs on it: its thread-locals are set up. */
+	tsan_acquire(&w->own);
 	switch (atomic_load_explicit(&w->parting, memory_order_relaxed)) {
 	case PARTING_PARK:
 		if (atomic_fetch_or(&left->state, FIBER_PARKED) & FIBER_TOKENS)

@@ -58,7 +58,8 @@ void sched_stats_read(struct sched_stats *out);
 
 /*
  * Unit tests and tools: runs fibers on the calling thread until none is
- * runnable, no timer is due within wait_ns and no blocking_call is under way.
+ * runnable, no timer is due within wait_ns, no blocking_call is under way, and,
+ * if host fds are watched, nothing has come from them for wait_ns.
  * Works without sched_init.
  */
 void sched_run_until_idle(u64 wait_ns);

@@ -8,6 +8,7 @@
 #include "base/bug.h"
 #include "base/host.h"
 #include "base/host_thread.h"
+#include "base/reactor.h"
 #include "base/sched_internal.h"
 
 #define WORKERS_DEFAULT_MAX  16u
@@ -170,10 +171,10 @@ static bool sleep_deadline_claim(u64 next)
 	return true;
 }
 
-/* Waits for the doorbell, or for the next timer if no other sleeper does. */
-static void worker_wait(struct worker *w, u32 seen)
+/* Waits for the doorbell, for the next timer if no other sleeper does, or until limit. */
+static void worker_wait(struct worker *w, u32 seen, u64 limit)
 {
-	u64 deadline = timers_next(), now = time_monotonic();
+	u64 deadline = min_of(timers_next(), limit), now = time_monotonic();
 	bool mine = sleep_deadline_claim(deadline);
 
 	if (!mine)
@@ -194,14 +195,14 @@ static void worker_wait(struct worker *w, u32 seen)
  * Sleeps until there may be work. The last look comes after the worker is
  * counted as asleep: see doorbell.c.
  */
-static void worker_sleep(struct worker *w)
+static void worker_sleep(struct worker *w, u64 limit)
 {
 	u32 seen;
 
 	doorbell_sleep_begin();
 	seen = doorbell_read();
 	if (!sched_stopping() && !worker_poll(w, true) && runq_length() == 0)
-		worker_wait(w, seen);
+		worker_wait(w, seen, limit);
 	doorbell_sleep_end();
 }
 
@@ -213,6 +214,7 @@ static void worker_init(struct worker *w)
 	context_init_thread(&w->own);
 	idle_policy_init(&w->policy, host_cpu_count());
 	worker_set_self(w);
+	tsan_release(&w->own);
 }
 
 static void *worker_main(void *arg)
@@ -230,7 +232,7 @@ static void *worker_main(void *arg)
 		if (f)
 			worker_switch(w, f, PARTING_NONE);
 		else
-			worker_sleep(w);
+			worker_sleep(w, NO_DEADLINE);
 	}
 	return NULL;
 }
@@ -278,9 +280,24 @@ void sched_stop(void)
 	atomic_store(&stopping, false);
 }
 
+/*
+ * When there is nothing to do now: how long there may still be (0: no longer).
+ * idle_since: when that began.
+ */
+static u64 solo_patience(u64 idle_since, u64 wait_ns)
+{
+	u64 next = timers_next(), now = time_monotonic();
+
+	if (next <= now || next - now <= wait_ns)
+		return NO_DEADLINE;
+	/* Events of host fds come unannounced, so only time can tell. */
+	return reactor_watching() && now - idle_since < wait_ns ? idle_since + wait_ns : 0;
+}
+
 void sched_run_until_idle(u64 wait_ns)
 {
 	struct worker *w = &solo;
+	u64 idle_since = 0;
 
 	BUG_ON(worker_self());
 	BUG_ON(atomic_exchange(&solo_running, true));
@@ -291,19 +308,21 @@ void sched_run_until_idle(u64 wait_ns)
 		/* In this order: external work queues its fiber before it ends. */
 		bool pending = atomic_load(&external) != 0;
 		struct fiber *f;
-		u64 next, now;
+		u64 limit;
 
 		worker_poll(w, true);
 		f = runq_pop();
 		if (f) {
+			idle_since = 0;
 			worker_switch(w, f, PARTING_NONE);
 			continue;
 		}
-		next = timers_next();
-		now = time_monotonic();
-		if (!pending && (next == NO_DEADLINE || (next > now && next - now > wait_ns)))
+		if (!idle_since)
+			idle_since = time_monotonic();
+		limit = pending ? NO_DEADLINE : solo_patience(idle_since, wait_ns);
+		if (!limit)
 			break;
-		worker_sleep(w);
+		worker_sleep(w, limit);
 	}
 	doorbell_workers(-1);
 	worker_set_self(NULL);

@@ -1,0 +1,73 @@
+/* The idle policy, as a pure function of what it is told. */
+#include <criterion/criterion.h>
+#include "base/idle_policy.h"
+#include "tests/unit/base/support.h"
+
+#define USEC 1000ULL
+
+Test(idle_policy, never_spins_on_one_cpu)
+{
+	struct idle_policy p;
+
+	idle_policy_init(&p, 1);
+	idle_policy_slept(&p, USEC);
+	idle_policy_hit(&p, USEC);
+	cr_assert_eq(idle_policy_budget(&p, 3600 * SEC), 0);
+}
+
+Test(idle_policy, stops_when_spins_find_nothing)
+{
+	struct idle_policy p;
+	int spins = 0;
+
+	idle_policy_init(&p, 4);
+	for (; idle_policy_budget(&p, SEC); spins++)
+		idle_policy_miss(&p);
+	cr_assert(spins > 2 && spins < 20, "%d", spins);
+}
+
+Test(idle_policy, starts_again_after_short_sleeps_only)
+{
+	struct idle_policy p;
+
+	idle_policy_init(&p, 4);
+	while (idle_policy_budget(&p, SEC))
+		idle_policy_miss(&p);
+	idle_policy_slept(&p, 10 * MSEC);
+	cr_assert_eq(idle_policy_budget(&p, SEC), 0);
+	idle_policy_slept(&p, 50 * USEC);
+	cr_assert_gt(idle_policy_budget(&p, SEC), 0);
+}
+
+Test(idle_policy, grows_with_late_hits_up_to_a_bound)
+{
+	struct idle_policy p;
+	u64 first, last;
+
+	idle_policy_init(&p, 4);
+	first = idle_policy_budget(&p, SEC);
+	idle_policy_hit(&p, 1);
+	cr_assert_eq(idle_policy_budget(&p, SEC), first);
+	for (int i = 0; i < 50; i++)
+		idle_policy_hit(&p, idle_policy_budget(&p, SEC));
+	last = idle_policy_budget(&p, SEC);
+	cr_assert(last > first && last <= MSEC);
+}
+
+Test(idle_policy, stays_quiet_longer_each_time_it_is_preempted)
+{
+	struct idle_policy p;
+	u64 now = SEC, quiet = 0;
+
+	idle_policy_init(&p, 4);
+	cr_assert(!idle_policy_preempted(&p, now, now + USEC));
+	for (int i = 0; i < 4; i++) {
+		u64 start = now + MSEC;
+
+		cr_assert(idle_policy_preempted(&p, now, start));
+		for (now = start; !idle_policy_budget(&p, now); now += 100 * USEC)
+			;
+		cr_assert_gt(now - start, quiet);
+		quiet = now - start;
+	}
+}

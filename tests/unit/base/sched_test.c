@@ -1,0 +1,209 @@
+/* The scheduler: the doorbell's protocol with guests, idling, starting and stopping. */
+#include <criterion/criterion.h>
+#include <limits.h>
+#include <pthread.h>
+#include <time.h>
+#include "base/host.h"
+#include "tests/unit/base/support.h"
+
+TestSuite(sched, .fini = assert_nothing_left, .timeout = 120);
+
+static _Atomic u32 doorbell;
+static _Atomic int done;
+
+/* --- guests ------------------------------------------------------------------------- */
+
+#define GUESTS 3
+
+/* A guest thread, as the platform would see it: a request word and a fiber that answers. */
+struct guest {
+	_Alignas(64) _Atomic u32 request; /* 1: asked, 2: taken, 0: answered */
+	_Atomic u32 wanted;               /* the fiber should look */
+	struct fiber *fiber;
+	u64 question, answer;
+};
+
+static struct guest guests[GUESTS];
+static _Atomic bool closing;
+
+static int poll_guests(void)
+{
+	int found = 0;
+
+	for (int i = 0; i < GUESTS; i++) {
+		u32 expect = 1;
+
+		if (atomic_load(&guests[i].request) != 1 ||
+		    !atomic_compare_exchange_strong(&guests[i].request, &expect, 2))
+			continue;
+		fiber_unpark(guests[i].fiber);
+		found++;
+	}
+	return found;
+}
+
+static void serve(void *arg)
+{
+	struct guest *g = arg;
+
+	while (!atomic_load(&closing)) {
+		if (atomic_load(&g->request) != 2) {
+			fiber_park();
+			continue;
+		}
+		g->answer = g->question * 3;
+		atomic_store(&g->request, 0);
+		host_futex_wake(&g->request, 1, true);
+	}
+	done++;
+}
+
+/* The guest's half of the protocol that sched.h states. */
+static void ring(struct guest *g)
+{
+	u32 seen = atomic_load(&doorbell);
+
+	while ((seen & DOORBELL_SLEEPERS) && host_futex_wake(&doorbell, 1, true) == 0 &&
+	       atomic_load(&doorbell) == seen && atomic_load(&g->request) == 1)
+		;
+}
+
+static void *guest_main(void *arg)
+{
+	struct guest *g = arg;
+	const struct timespec pause = {.tv_nsec = 300000};
+
+	for (u64 i = 1; i <= ROUNDS(5000); i++) {
+		g->question = i;
+		atomic_store(&g->request, 1);
+		if (!(atomic_load(&doorbell) & DOORBELL_ATTENDED))
+			ring(g);
+		for (u32 v; (v = atomic_load(&g->request)) != 0;) {
+			if (v == 1)
+				ring(g);
+			host_futex_wait(&g->request, v, NULL, true);
+		}
+		check(g->answer == i * 3);
+		/* Long enough, now and then, for the workers to fall asleep. */
+		if (i % 50 == 0)
+			nanosleep(&pause, NULL);
+	}
+	done++;
+	return NULL;
+}
+
+static const struct sched_source source = {.poll = poll_guests};
+
+Test(sched, no_request_is_lost)
+{
+	pthread_t t[GUESTS];
+	struct sched_stats st;
+
+	sched_init(2, &doorbell);
+	for (int i = 0; i < GUESTS; i++)
+		spawn(serve, &guests[i], &guests[i].fiber);
+	sched_set_source(&source);
+	cr_assert_eq(sched_start(), 0);
+	for (int i = 0; i < GUESTS; i++)
+		cr_assert_eq(pthread_create(&t[i], NULL, guest_main, &guests[i]), 0);
+	await_count(&done, GUESTS);
+	atomic_store(&closing, true);
+	for (int i = 0; i < GUESTS; i++) {
+		pthread_join(t[i], NULL);
+		fiber_unpark(guests[i].fiber);
+	}
+	await_count(&done, 2 * GUESTS);
+	sched_stop();
+	sched_stats_read(&st);
+	cr_assert_gt(st.polls_hit, 0);
+	cr_assert_gt(st.sleeps, 0);
+	cr_assert_eq(atomic_load(&doorbell) & (DOORBELL_SLEEPERS | DOORBELL_ATTENDED), 0);
+}
+
+/* --- idling -------------------------------------------------------------------------- */
+
+static u64 cpu_time(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (u64)ts.tv_sec * SEC + (u64)ts.tv_nsec;
+}
+
+Test(sched, an_idle_sandbox_makes_no_host_call_and_uses_no_cpu)
+{
+	u64 calls, cpu;
+
+	sched_init(3, &doorbell);
+	cr_assert_eq(sched_start(), 0);
+	sleep_ms(500);
+	cr_assert_eq(atomic_load(&doorbell) & DOORBELL_SLEEPERS, 3);
+	cr_assert(!(atomic_load(&doorbell) & DOORBELL_ATTENDED));
+	calls = host_call_count();
+	cpu = cpu_time();
+	sleep_ms(500);
+	cr_assert_eq(host_call_count(), calls);
+	cr_assert_lt(cpu_time() - cpu, 5 * MSEC);
+	sched_stop();
+}
+
+static void count_one(void *arg)
+{
+	(void)arg;
+	done++;
+}
+
+Test(sched, a_fiber_made_elsewhere_wakes_a_worker)
+{
+	sched_init(2, &doorbell);
+	cr_assert_eq(sched_start(), 0);
+	for (int i = 0; i < 20; i++) {
+		sleep_ms(5);
+		spawn(count_one, NULL, NULL);
+		await_count(&done, i + 1);
+	}
+	sched_stop();
+}
+
+Test(sched, can_be_started_again)
+{
+	for (int i = 0; i < 20; i++) {
+		sched_init(1 + (unsigned)i % 3, &doorbell);
+		cr_assert_eq(sched_start(), 0);
+		spawn(count_one, NULL, NULL);
+		await_count(&done, i + 1);
+		sched_stop();
+	}
+}
+
+/* --- on the calling thread -------------------------------------------------------------- */
+
+static void sleep_twice(void *arg)
+{
+	u64 ns = *(u64 *)arg;
+
+	for (int i = 0; i < 2; i++) {
+		int err = fiber_sleep(time_monotonic() + ns);
+
+		check(err != 0);
+		done++;
+	}
+}
+
+Test(sched, run_until_idle_waits_for_near_timers_only)
+{
+	u64 near = 10 * MSEC, far = 3600 * SEC, start = time_monotonic();
+	struct fiber *f;
+
+	spawn(sleep_twice, &near, NULL);
+	sched_run_until_idle(SEC);
+	cr_assert_eq(done, 2);
+	cr_assert_geq(time_monotonic() - start, 20 * MSEC);
+	spawn(sleep_twice, &far, &f);
+	sched_run_until_idle(SEC);
+	cr_assert_eq(done, 2);
+	cr_assert_lt(time_monotonic() - start, 900 * MSEC);
+	fiber_interrupt(f);
+	sched_run_until_idle(0);
+	cr_assert_eq(done, 4);
+}
