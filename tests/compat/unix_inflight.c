@@ -107,13 +107,13 @@ int main(void)
 	recv_fd(s[1], MSG_DONTWAIT, "third");
 	/* Through two processes and back. */
 	RES(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, t));
+	RES(send_fd(t[0], p[1], "lent"));
 	pid_t pid = fork_child();
 	if (pid == 0) {
 		close(t[0]);
 		fd = recv_fd(t[1], 0, "child");
 		_exit(write(fd, "by child", 8) == 8 && send_fd(t[1], fd, "returned") == 8 ? 0 : 1);
 	}
-	RES(send_fd(t[0], p[1], "lent"));
 	reap("borrower", pid);
 	fd = recv_fd(t[0], 0, "parent");
 	YES(fd >= 0);
