@@ -81,10 +81,8 @@ struct marshal_desc {
 struct platform_config {
 	const struct marshal_desc *marshal; /* MARSHAL_NR entries */
 	bool patch;                         /* rewrite call sites (fast path) */
-	bool checked_mm;                    /* --mm=checked */
 	bool debug;
 	bool trace_all;      /* the stub answers nothing itself: the sentry sees every call */
-	unsigned max_spaces; /* stub processes at once */
 	/*
 	 * Called on any host thread when the platform itself can go on no
 	 * longer (the zygote died, out of host resources).
@@ -132,7 +130,7 @@ struct xstate_buf; /* an XSAVE image in the host's own layout */
 /* ---- the sandbox -------------------------------------------------------- */
 
 struct platform_ops;
-extern const struct platform_ops systrap_platform, ptrace_platform;
+extern const struct platform_ops systrap_platform;
 /* What the host lacks for this platform as one line for people, or NULL. */
 const char *platform_unsupported(const struct platform_ops *ops);
 

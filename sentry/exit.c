@@ -22,6 +22,7 @@
 #include "sentry/session.h"
 #include "sentry/signal_internal.h"
 #include "sentry/task_internal.h"
+#include "sentry/tty/tty.h"
 #include "sentry/user_account.h"
 #include <bsd/sys/queue.h>
 #include <errno.h>
@@ -289,6 +290,7 @@ void task_exit(struct task *t, int exit_code)
 		posix_timers_stop(t->group);
 		ipc_group_exit(t->group);
 		cpu_limit_stop(t->group);
+		tty_leader_exit(t);
 	}
 	leave_memory(t);
 	vfork_release(t);

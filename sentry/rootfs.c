@@ -107,7 +107,7 @@ static const struct {
     {"devtmpfs", "/dev", NULL, MS_NOSUID},
     {"devpts", "/dev/pts", NULL, MS_NOSUID | MS_NOEXEC},
     {"tmpfs", "/dev/shm", "mode=1777", MS_NOSUID | MS_NODEV},
-    {"tmpfs", "/tmp", "mode=1777", MS_NOSUID | MS_NODEV},
+    {"tmpfs", "/tmp", "mode=1777", 0},
 };
 
 static int attach_standard(struct fs_context *fs, char *why)

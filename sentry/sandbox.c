@@ -278,7 +278,6 @@ static void platform_up(void)
 	struct platform_config pc = {.marshal = marshal,
 	                             .debug = config->debug,
 	                             .trace_all = config->trace_fd >= 0,
-	                             .max_spaces = config->max_tasks,
 	                             .fatal = platform_failed};
 	const char *lacking = platform_unsupported(ops);
 	int err;

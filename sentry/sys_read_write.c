@@ -358,6 +358,8 @@ s64 sys_copy_file_range(struct task *t unused_arg, const struct syscall_args *a)
 		n = copy_pos_in(p.in, arg_ptr(a, 1), &inpos, &own_in);
 	if (!n)
 		n = copy_pos_in(p.out, arg_ptr(a, 3), &outpos, &own_out);
+	if (!n && ((s64)(inpos + len) < 0 || (s64)(outpos + len) < 0))
+		n = -EOVERFLOW;
 	if (!n && p.in->inode == p.out->inode && ranges_overlap(inpos, outpos, len))
 		n = -EINVAL;
 	if (!n)

@@ -3,6 +3,7 @@
  * asked about a file without opening it.
  */
 #include "base/caller.h"
+#include "base/cred.h"
 #include "base/uspace.h"
 #include "fs/vfs/fdtable.h"
 #include "fs/vfs/file.h"
@@ -221,24 +222,54 @@ static s64 access_at(int dirfd, struct uptr name, int mode, int flags)
 	err = user_path(dirfd, name, wf, &p);
 	if (err)
 		return err;
-	err = vfs_access(p, mode, flags & AT_EACCESS);
+	err = vfs_access(p, mode);
 	path_put(p);
 	return err;
 }
 
-s64 sys_access(struct task *t unused_arg, const struct syscall_args *a)
+/* Exchanges the credentials that t's calls are checked with. */
+static struct cred *cred_exchange(struct task *t, struct cred *c)
 {
-	return access_at(AT_FDCWD, arg_ptr(a, 0), arg_int(a, 1), 0);
+	struct cred *old;
+
+	lock_guard(&t->group->siglock);
+	old = t->caller.cred;
+	t->caller.cred = c;
+	return old;
 }
 
-s64 sys_faccessat(struct task *t unused_arg, const struct syscall_args *a)
+/* access(2) without AT_EACCESS: as the real user, the look-up of the name included. */
+static s64 access_real(struct task *t, int dirfd, struct uptr name, int mode, int flags)
 {
-	return access_at(arg_int(a, 0), arg_ptr(a, 1), arg_int(a, 2), 0);
+	struct cred *real = vfs_access_cred(t->caller.cred), *mine;
+	s64 err;
+
+	if (!real)
+		return -ENOMEM;
+	mine = cred_exchange(t, real);
+	err = access_at(dirfd, name, mode, flags);
+	cred_exchange(t, mine);
+	cred_put(real);
+	return err;
 }
 
-s64 sys_faccessat2(struct task *t unused_arg, const struct syscall_args *a)
+s64 sys_access(struct task *t, const struct syscall_args *a)
 {
-	return access_at(arg_int(a, 0), arg_ptr(a, 1), arg_int(a, 2), arg_int(a, 3));
+	return access_real(t, AT_FDCWD, arg_ptr(a, 0), arg_int(a, 1), 0);
+}
+
+s64 sys_faccessat(struct task *t, const struct syscall_args *a)
+{
+	return access_real(t, arg_int(a, 0), arg_ptr(a, 1), arg_int(a, 2), 0);
+}
+
+s64 sys_faccessat2(struct task *t, const struct syscall_args *a)
+{
+	int flags = arg_int(a, 3);
+
+	if (flags & AT_EACCESS)
+		return access_at(arg_int(a, 0), arg_ptr(a, 1), arg_int(a, 2), flags);
+	return access_real(t, arg_int(a, 0), arg_ptr(a, 1), arg_int(a, 2), flags);
 }
 
 static s64 readlink_at(int dirfd, struct uptr name, struct uptr buf, int size)

@@ -10,6 +10,7 @@
 #include "fs/vfs/file.h"
 #include "sentry/syscall.h"
 #include "sentry/task_access.h"
+#include <sys/personality.h>
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/kcmp.h>
@@ -36,7 +37,9 @@ s64 sys_uname(struct task *t unused_arg, const struct syscall_args *a)
 	strcpy(u.sysname, "Linux");
 	strcpy(u.release, KERNEL_RELEASE);
 	strcpy(u.version, KERNEL_VERSION);
-	strcpy(u.machine, "x86_64");
+	/* override_architecture() of arch/x86/include/asm/syscall.h */
+	strcpy(u.machine,
+	       (atomic_load(&t->group->personality) & PER_MASK) == PER_LINUX32 ? "i686" : "x86_64");
 	{
 		lock_guard(&kernel.uts_lock);
 		memcpy(u.nodename, kernel.uts.nodename, sizeof(u.nodename));

@@ -159,7 +159,7 @@ static ssize_t pseudo_readlink(struct inode *i, char *buf, size_t size)
 {
 	struct pseudo_inode *pi = pseudo_of(i);
 
-	if (pi->node->get_link)
+	if (pi->node->get_link && !pi->node->readlink)
 		return magic_readlink(pi, buf, size);
 	return pi->node->readlink ? pi->node->readlink(&pi->ref, buf, size) : -EINVAL;
 }

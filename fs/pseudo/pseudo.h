@@ -67,7 +67,7 @@ struct pseudo_node {
 	/* Files with ops of their own (/proc/PID/mem): sets f->ops. */
 	int (*open)(const struct pseudo_ref *ref, struct file *f);
 
-	/* Links: a text, or the object itself. */
+	/* Links: a text, or the object itself (whose name is the text unless there is one, too). */
 	ssize_t (*readlink)(const struct pseudo_ref *ref, char *buf, size_t size);
 	int (*get_link)(const struct pseudo_ref *ref, struct path *out);
 

@@ -179,11 +179,7 @@ int vfs_utimes(struct path path, const struct timespec ts[2])
 	return do_setattr(path, &s, IN_ATTRIB);
 }
 
-/*
- * access(2) asks for the real user: with his ids, and with root's capabilities
- * only if he is root. NULL: no memory.
- */
-static struct cred *real_cred(struct cred *c)
+struct cred *vfs_access_cred(struct cred *c)
 {
 	struct cred *r;
 
@@ -200,23 +196,18 @@ static struct cred *real_cred(struct cred *c)
 	return r;
 }
 
-int vfs_access(struct path path, int mode, bool effective)
+int vfs_access(struct path path, int mode)
 {
 	struct inode *i = dentry_inode(path.dentry);
 	u32 type = inode_mode(i);
-	struct cred *c;
 	int err;
 
 	if (mode & ~(R_OK | W_OK | X_OK))
 		return -EINVAL;
 	if ((mode & X_OK) && S_ISREG(type) && (mount_flags(path.mnt) & MS_NOEXEC))
 		return -EACCES;
-	c = effective ? cred_get(caller_cred()) : real_cred(caller_cred());
-	if (!c)
-		return -ENOMEM;
 	/* R_OK, W_OK and X_OK are MAY_READ, MAY_WRITE and MAY_EXEC. */
-	err = mode ? inode_permission(i, c, mode) : 0;
-	cred_put(c);
+	err = mode ? inode_permission(i, caller_cred(), mode) : 0;
 	if (!err && (mode & W_OK) && (S_ISREG(type) || S_ISDIR(type) || S_ISLNK(type)))
 		err = vfs_want_write(path);
 	return err;

@@ -178,7 +178,7 @@ s64 file_seek_generic(struct file *f, s64 off, int whence, u64 size)
 		return -EINVAL;
 	}
 	if (__builtin_add_overflow(base, off, &pos) || pos < 0)
-		return whence == SEEK_SET || off < 0 ? -EINVAL : -EOVERFLOW;
+		return -EINVAL;
 	return pos;
 }
 

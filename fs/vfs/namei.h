@@ -45,7 +45,13 @@ must_check int vfs_truncate(struct path path, u64 size);
 must_check int vfs_ftruncate(struct file *f, u64 size);
 /* ts NULL: now. tv_nsec UTIME_NOW / UTIME_OMIT. */
 must_check int vfs_utimes(struct path path, const struct timespec ts[2]);
-must_check int vfs_access(struct path path, int mode, bool effective);
+/*
+ * access(2) asks for the real user: with his ids, and with root's capabilities only if he is root. +1,
+ * NULL: no memory. The caller works under it from the look-up of the name on (fs/open.c
+ * access_override_creds).
+ */
+struct cred *vfs_access_cred(struct cred *c);
+must_check int vfs_access(struct path path, int mode);
 must_check int vfs_statfs(struct path path, struct statfs *out);
 must_check ssize_t vfs_getxattr(struct path path, const char *name, void *buf, size_t n);
 must_check int vfs_setxattr(struct path path, const char *name, const void *v, size_t n, int flags);

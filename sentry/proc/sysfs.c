@@ -5,6 +5,7 @@
 #include "fs/vfs/super.h"
 #include "sentry/proc/proc.h"
 #include "sentry/proc/proc_internal.h"
+#include "sentry/kernel.h"
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -59,8 +60,12 @@ static int show_core_id(const struct pseudo_ref *ref, struct text *t)
 
 static int show_node_meminfo(const struct pseudo_ref *ref unused_arg, struct text *t)
 {
-	text_add(t, "Node 0 MemTotal:       %llu kB\n",
-	         (unsigned long long)(proc_memory_total() >> 10));
+	u64 total = proc_memory_total() >> 10, free = min_of(kernel.memory_free >> 10, total);
+
+	text_add(
+	    t, "Node 0 MemTotal: %14llu kB\nNode 0 MemFree: %15llu kB\nNode 0 MemUsed: %15llu kB\n",
+	    (unsigned long long)total, (unsigned long long)free,
+	    (unsigned long long)(total - free));
 	return 0;
 }
 

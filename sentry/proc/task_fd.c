@@ -1,11 +1,13 @@
 /* /proc/PID/fd and /proc/PID/fdinfo. ref.key of an entry is its descriptor. */
 #include "fs/vfs/fdtable.h"
 #include "fs/vfs/file.h"
+#include "fs/vfs/fs_context.h"
 #include "fs/vfs/inode.h"
 #include "sentry/proc/proc_internal.h"
 #include "sentry/task.h"
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +49,35 @@ static int fd_get_link(const struct pseudo_ref *ref, struct path *out)
 	return err;
 }
 
+/* What has no name in a tree is called by what it is (proc(5)). */
+static ssize_t fd_readlink(const struct pseudo_ref *ref, char *buf, size_t size)
+{
+	char full[PATH_MAX + 32], *name = NULL;
+	struct path root = caller()->fs ? fs_context_root(caller()->fs) : (struct path){0};
+	struct file *f;
+	bool reachable;
+	ssize_t n = ref_may_read(ref);
+
+	f = n ? NULL : ref_file(ref);
+	if (!n && !f)
+		n = -ENOENT;
+	if (f && f->path.dentry)
+		name = path_name(f->path, root, full, sizeof(full), &reachable);
+	if (name)
+		n = snprintf(buf, size, "%s", name);
+	else if (f && f->ops->name)
+		n = snprintf(buf, size, "%s", f->ops->name);
+	else if (f)
+		n = snprintf(buf, size, "%s:[%llu]",
+		             S_ISFIFO(inode_mode(f->inode)) ? "pipe" : "socket",
+		             (unsigned long long)f->inode->ino);
+	if (f)
+		file_put(f);
+	if (root.mnt)
+		path_put(root);
+	return n;
+}
+
 /* A link's mode says how the descriptor was opened (proc(5)). */
 static void fd_getattr(const struct pseudo_ref *ref, struct attr *a)
 {
@@ -64,6 +95,7 @@ static void fd_getattr(const struct pseudo_ref *ref, struct attr *a)
 
 static const struct pseudo_node fd_node = {.mode = S_IFLNK | 0700,
                                            .get_link = fd_get_link,
+                                           .readlink = fd_readlink,
                                            .hold = task_ref_hold,
                                            .drop = task_ref_drop,
                                            .alive = fd_alive,

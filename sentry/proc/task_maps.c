@@ -140,6 +140,16 @@ int show_task_smaps_rollup(const struct pseudo_ref *ref, struct text *t)
 
 #define CHUNK 4096
 
+static bool mm_is_gone(struct mm *mm)
+{
+	bool gone;
+
+	mutex_acquire(&mm->mutex);
+	gone = mm->users == 0;
+	mutex_release(&mm->mutex);
+	return gone;
+}
+
 static ssize_t mem_read(struct file *f, struct uio *dst, u64 *pos)
 {
 	u8 buf[CHUNK];
@@ -149,8 +159,9 @@ static ssize_t mem_read(struct file *f, struct uio *dst, u64 *pos)
 		size_t n = mm_read(f->priv, buf, *pos, min_of(dst->resid, sizeof(buf)));
 		ssize_t w;
 
+		/* A memory that nobody has any more is at its end (fs/proc/base.c mem_rw). */
 		if (!n)
-			return done ? done : -EIO;
+			return done || mm_is_gone(f->priv) ? done : -EIO;
 		w = uio_write(dst, buf, n);
 		if (w <= 0)
 			return done ? done : w;

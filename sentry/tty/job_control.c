@@ -149,7 +149,8 @@ void tty_leader_exit(struct task *t)
 
 	if (!tty)
 		return;
-	disassociate(tty, false);
+	if (t->group->pgrp->session->sid == t->group->pid)
+		disassociate(tty, false);
 	tty_put(tty);
 }
 
