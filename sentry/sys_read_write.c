@@ -326,6 +326,9 @@ static s64 copy_pos_in(struct file *f, struct uptr src, u64 *pos, bool *own)
 	s64 n = pos_in(src, pos, &given);
 
 	*own = !given;
+	/* A negative one counts as beyond the end (fs/read_write.c generic_copy_file_checks). */
+	if (n == -EINVAL)
+		return -EOVERFLOW;
 	if (n || given)
 		return n;
 	n = file_seek(f, 0, SEEK_CUR);
