@@ -146,16 +146,16 @@ static void env_put(char ***env, unsigned *n, char *kv)
 
 static char *const *build_env(struct run_options *o)
 {
-	char **env = calloc(1, sizeof(*env));
+	static char **env; /* the sandbox's for its whole life */
 	unsigned n = 0;
 
-	if (!env)
-		die("out of memory");
 	for (char **e = environ; *e; e++)
 		if (!o->clear_env || is_named(*e, "PATH", 4) || is_named(*e, "TERM", 4))
 			env_put(&env, &n, *e);
 	for (unsigned i = 0; i < o->nenv; i++)
 		env_put(&env, &n, o->env[i]);
+	if (!env && !(env = calloc(1, sizeof(*env))))
+		die("out of memory");
 	return env;
 }
 

@@ -137,7 +137,7 @@ const char *platform_unsupported(const struct platform_ops *ops);
 /*
  * Creates the zygote. Before the sentry's own lock-down, and on a host thread
  * that lives as long as the sentry: the host kills all stubs when it ends.
- * config->marshal is copied. After it come sched_init(n, platform_doorbell()),
+ * config->marshal is copied; config itself must live as long as the platform. After it come sched_init(n, platform_doorbell()),
  * reactor_start and platform_start.
  */
 must_check int platform_init(const struct platform_ops *ops, const struct platform_config *config);

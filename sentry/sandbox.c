@@ -15,6 +15,7 @@
 #include "base/host.h"
 #include "base/log.h"
 #include "base/reactor.h"
+#include "base/sanitizer.h"
 #include "base/sched.h"
 #include "base/timer.h"
 #include "base/waitq.h"
@@ -275,16 +276,17 @@ static void platform_up(void)
 {
 	static struct marshal_desc marshal[MARSHAL_NR];
 	const struct platform_ops *ops = &systrap_platform;
-	struct platform_config pc = {.marshal = marshal,
-	                             .debug = config->debug,
-	                             .trace_all = config->trace_fd >= 0,
-	                             .fatal = platform_failed};
+	static struct platform_config pc; /* the platform keeps looking at it */
 	const char *lacking = platform_unsupported(ops);
 	int err;
 
 	if (lacking)
 		give_up(125, lacking);
 	syscall_marshal_build(marshal);
+	pc = (struct platform_config){.marshal = marshal,
+	                              .debug = config->debug,
+	                              .trace_all = config->trace_fd >= 0,
+	                              .fatal = platform_failed};
 	err = platform_init(ops, &pc);
 	if (err)
 		give_up_err("cannot start the platform", err);
@@ -324,8 +326,15 @@ static void lock_down(void)
 	                                  .terminal = true,
 	                                  .control = true,
 	                                  .debug = config->debug};
-	int err = sentry_filter_apply(&fc);
+	int err;
 
+	/* A sanitizer's report forks, maps and reads files: such a build is for finding bugs only.
+	 */
+	if (MOAT_ASAN || MOAT_TSAN) {
+		log_warn("a sanitizer build: the sentry is not confined");
+		return;
+	}
+	err = sentry_filter_apply(&fc);
 	if (err)
 		give_up_err("cannot confine the sentry", err);
 }
