@@ -1,98 +1,190 @@
-# moat's build. `make help` lists the targets.
-#   BUILD=release|debug|asan|tsan|cov|fuzz   CC=gcc|clang   PREFIX, DESTDIR for install
+# moat's build. `make help` lists the targets and the variables.
+#
+# Everything goes to build/$(BUILD); one tree of objects serves the program, the unit tests and the
+# platform tests. Change a flag or the compiler and all of it is built again (see $(B)/flags).
+
 BUILD ?= release
-CC ?= gcc
 ifeq ($(origin CC),default)
-CC := gcc
+CC := $(if $(filter fuzz,$(BUILD)),clang,gcc)
 endif
 B ?= build/$(BUILD)
 PREFIX ?= /usr/local
-PKGS := libseccomp libunwind
+OBJCOPY ?= objcopy
 
 WARN := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Werror
-CFLAGS_release := -O2 -g
-CFLAGS_debug := -O1 -g -DMOAT_DEBUG
-CFLAGS_asan := -O1 -g -DMOAT_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-CFLAGS_tsan := -O1 -g -DMOAT_DEBUG -fsanitize=thread -fno-omit-frame-pointer
-CFLAGS_cov := -O0 -g -DMOAT_DEBUG --coverage
-CFLAGS_fuzz := -O1 -g -DMOAT_DEBUG -fsanitize=fuzzer-no-link,address,undefined
-CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -DMOAT_BUILD='"$(BUILD)"'
-CFLAGS += -std=gnu17 $(WARN) $(CFLAGS_$(BUILD)) -fno-strict-aliasing -fstack-protector-strong -pthread
-LDFLAGS += $(CFLAGS_$(BUILD)) -pthread
-LDLIBS += -lseccomp -lunwind -lunwind-x86_64 -lbsd
+MODE_release := -O2 -g
+MODE_debug := -O1 -g -DMOAT_DEBUG
+MODE_asan := -O1 -g -DMOAT_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+MODE_tsan := -O1 -g -DMOAT_DEBUG -fsanitize=thread -fno-omit-frame-pointer
+MODE_cov := -O0 -g -DMOAT_DEBUG --coverage
+MODE_fuzz := -O1 -g -DMOAT_DEBUG -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer
+MODE := $(MODE_$(BUILD))
+ifeq ($(MODE),)
+$(error BUILD is release, debug, asan, tsan, cov or fuzz, not '$(BUILD)')
+endif
 
-# The stub is a freestanding blob of its own: no libc, fixed address, general registers only.
-STUB_SRC := $(sort $(wildcard platform/stub/*.c platform/stub/*.S))
-SRC := $(sort $(filter-out platform/stub/%,$(shell find base platform sentry fs net cli -name '*.c' -o -name '*.S' 2>/dev/null)))
+# CPPFLAGS, CFLAGS, LDFLAGS and LDLIBS are the caller's: they are added behind these.
+ALL_CPPFLAGS = -I. -I$(B)/gen -D_GNU_SOURCE -DMOAT_BUILD='"$(BUILD)"' $(CPPFLAGS)
+ALL_CFLAGS = -std=gnu17 $(WARN) $(MODE) -fPIE -fno-strict-aliasing -fstack-protector-strong -pthread $(CFLAGS)
+ALL_LDFLAGS = $(MODE) -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
+ALL_LDLIBS = -lseccomp -lunwind -lunwind-x86_64 -lbsd $(LDLIBS)
+
+# Short lines unless V=1.
+Q := $(if $(filter-out 0,$(V)),,@)
+say = @$(if $(Q),printf '  %-8s%s\n' $(1) $(2),:)
+
+SRC_DIRS := base platform sentry fs net cli
+SRC := $(sort $(filter-out platform/stub/%,$(shell find $(SRC_DIRS) -name '*.c' -o -name '*.S' 2>/dev/null)))
 OBJ := $(patsubst %,$(B)/%.o,$(SRC))
 LIB_OBJ := $(filter-out $(B)/cli/main.c.o,$(OBJ))
 
 all: $(B)/moat ## build build/$(BUILD)/moat
 
+# --- objects, the program --------------------------------------------------------------------------
+
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(STUB_CFLAGS))' >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(B)/%.c.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(FILE_CPPFLAGS) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(FILE_CFLAGS) -MMD -MP -c -o $@ $<
+$(B)/%.S.o: %.S $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,AS,$<)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
 # An archive, so that a program takes in only what it uses.
 $(B)/libmoat.a: $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
 
 $(B)/moat: $(B)/cli/main.c.o $(B)/libmoat.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
-$(B)/%.c.o: %.c
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
-$(B)/%.S.o: %.S
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+# --- the stub --------------------------------------------------------------------------------------
+# A freestanding blob of its own that ends up inside the program: no libc, a fixed address, general
+# registers only (a guest's vector registers must survive it).
 
+STUB_SRC := $(sort $(wildcard platform/stub/*.c platform/stub/*.S))
+STUB_OBJ := $(patsubst platform/stub/%,$(B)/stub/%.o,$(STUB_SRC))
 STUB_CFLAGS := -std=gnu17 $(WARN) -O2 -g -ffreestanding -fno-stack-protector -fno-pic -fno-pie -mcmodel=large \
 	-mgeneral-regs-only -mno-red-zone -fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing \
 	$(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
-$(B)/stub/%.o: platform/stub/%
+$(B)/stub/%.o: platform/stub/% $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(STUB_CFLAGS) -MMD -MP -c -o $@ $<
-$(B)/stub/stub.elf: $(patsubst platform/stub/%,$(B)/stub/%.o,$(STUB_SRC)) platform/stub/stub.lds
-	$(CC) -nostdlib -static -Wl,-T,platform/stub/stub.lds -Wl,--build-id=none -Wl,-z,noexecstack -o $@ $(filter %.o,$^)
+	$(call say,STUB,$<)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(STUB_CFLAGS) -MMD -MP -c -o $@ $<
+$(B)/stub/stub.elf: $(STUB_OBJ) platform/stub/stub.lds
+	$(call say,LINK,$@)
+	$(Q)$(CC) -nostdlib -static -Wl,-T,platform/stub/stub.lds -Wl,--build-id=none -Wl,-z,noexecstack -o $@ $(STUB_OBJ)
 $(B)/gen/stub.bin: $(B)/stub/stub.elf
 	@mkdir -p $(@D)
-	objcopy -O binary $< $@
+	$(Q)$(OBJCOPY) -O binary $< $@
 $(B)/platform/systrap/stub_blob.S.o: $(B)/gen/stub.bin
 
-UNIT_SRC := $(sort $(shell find tests/unit -name '*_test.c' 2>/dev/null))
-UNIT_OBJ := $(patsubst %,$(B)/%.o,$(UNIT_SRC))
+# --- tests -----------------------------------------------------------------------------------------
+
+UNIT_OBJ := $(patsubst %,$(B)/%.o,$(sort $(shell find tests/unit -name '*_test.c' 2>/dev/null)))
 # Under the sanitizers, a small stand-in takes criterion's place: see tests/unit/plain/criterion/criterion.h.
 ifneq ($(filter asan tsan,$(BUILD)),)
-$(B)/tests/unit/%.o: CPPFLAGS := -Itests/unit/plain $(CPPFLAGS)
+$(B)/tests/unit/%.o: FILE_CPPFLAGS := -Itests/unit/plain
 UNIT_OBJ += $(B)/tests/unit/plain/main.c.o
 else
 UNIT_LIBS := -lcriterion
 endif
 $(B)/unit-tests: $(UNIT_OBJ) $(B)/libmoat.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(UNIT_LIBS) $(LDLIBS)
-
-unit: $(B)/unit-tests ## build and run the unit tests
-	$(B)/unit-tests
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(UNIT_LIBS) $(ALL_LDLIBS)
 
 # Real guests under the real platform, served by a sentry of a dozen calls.
 PLATFORM_TEST_OBJ := $(patsubst %,$(B)/%.o,$(sort $(wildcard tests/platform/*.c)))
-$(B)/tests/platform/guest_code.c.o: CFLAGS += -O2 -fvisibility=hidden -fno-tree-vectorize -fno-tree-slp-vectorize -fno-stack-protector -fno-sanitize=all -fno-jump-tables -ffreestanding
+$(B)/tests/platform/guest_code.c.o: FILE_CFLAGS := -O2 -fvisibility=hidden -fno-tree-vectorize -fno-tree-slp-vectorize \
+	-fno-stack-protector -fno-sanitize=all -fno-jump-tables -ffreestanding
 $(B)/platform-tests: $(PLATFORM_TEST_OBJ) $(B)/libmoat.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
 $(B)/platform-bench: $(B)/bench/platform.c.o $(filter-out %/main.c.o,$(PLATFORM_TEST_OBJ)) $(B)/libmoat.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
-platform-tests: $(B)/platform-tests ## build and run the platform's integration tests
-	$(B)/platform-tests
+unit: $(B)/unit-tests ## run the unit tests
+	$(Q)$(B)/unit-tests
 
+platform-tests: $(B)/platform-tests ## run the platform's integration tests
+	$(Q)$(B)/platform-tests
+
+compat: $(B)/moat ## run the same programs natively and inside moat, and compare
+	$(Q)tests/compat/run --moat $(B)/moat
+
+apps: $(B)/moat ## run real programs inside moat (slow)
+	$(Q)tests/apps/run --moat $(B)/moat
+
+tests: $(B)/moat $(B)/unit-tests $(B)/platform-tests ## build the program and all tests, run nothing
+
+RESULTS ?= $(B)/results
+check: deps ## install what is needed, build, run all tests
+	$(Q)rm -f $(RESULTS)
+	$(Q)BUILD=$(BUILD) B=$(B) CC='$(CC)' tools/check --results $(RESULTS) build unit platform compat apps
+
+demo: deps ## install what is needed, build, show real programs inside moat
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tools/demo $(B)/moat
+
+# --- the rules of the house ------------------------------------------------------------------------
+
+C_FILES := $(sort $(shell find $(SRC_DIRS) tests bench -name '*.[ch]' 2>/dev/null))
 format: ## lay out all sources with clang-format
-	git ls-files '*.c' '*.h' | xargs clang-format -i
+	$(Q)clang-format -i $(C_FILES)
 
-clean: ## remove build output
-	rm -rf build
+check-format: ## is every source laid out so?
+	$(Q)clang-format --dry-run --Werror $(C_FILES)
+
+check-layers: $(B)/libmoat.a ## do imports point one way, are host calls made in the gateways only?
+	$(Q)tools/check-layers $(B)
+
+# The checks are chosen in .clang-tidy and tools/cppcheck.supp, each with its reason.
+TIDY_SRC := $(filter %.c,$(SRC)) $(filter %.c,$(STUB_SRC))
+check-tidy: ## clang-tidy
+	$(Q)printf '%s\n' $(TIDY_SRC) | \
+		xargs -P $(JOBS) -n 4 clang-tidy --quiet --warnings-as-errors='*' -- $(ALL_CPPFLAGS) -std=gnu17 -Wno-unknown-warning-option
+check-cppcheck: ## cppcheck
+	$(Q)mkdir -p $(B)/cppcheck
+	$(Q)cppcheck --quiet -j $(JOBS) --error-exitcode=1 --enable=warning,performance,portability --std=c11 \
+		--inline-suppr --suppressions-list=tools/cppcheck.supp --cppcheck-build-dir=$(B)/cppcheck \
+		-I. -D_GNU_SOURCE -D__x86_64__ -U__SANITIZE_THREAD__ -U__SANITIZE_ADDRESS__ $(SRC_DIRS)
+lint: check-tidy check-cppcheck ## both
+JOBS ?= $(shell nproc)
+
+# --- the rest --------------------------------------------------------------------------------------
+
+deps: ## install what is needed from Debian; says what, and does nothing if all is there
+	$(Q)tools/deps
+
+install: $(B)/moat ## install to $(DESTDIR)$(PREFIX)/bin
+	install -D -m 755 $(B)/moat $(DESTDIR)$(PREFIX)/bin/moat
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/moat
+
+compile_commands.json: ## for editors and language servers
+	$(Q)$(MAKE) --no-print-directory -Bn V=1 B=$(B) all tests | tools/compile-commands >$@
+
+clean: ## remove all build output
+	rm -rf build compile_commands.json
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z_.-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
+	@echo
+	@echo "  BUILD=release|debug|asan|tsan|cov|fuzz (into build/BUILD)   CC=gcc|clang   V=1 shows the commands"
+	@echo "  PREFIX, DESTDIR for install   CPPFLAGS, CFLAGS, LDFLAGS, LDLIBS are added behind moat's own"
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all unit platform-tests format clean help
+.PHONY: all unit platform-tests compat apps tests check demo format check-format check-layers check-tidy \
+	check-cppcheck lint deps install uninstall compile_commands.json clean help FORCE
 .DELETE_ON_ERROR:

@@ -133,6 +133,6 @@ int main(int argc, char **argv)
 		run++;
 		bad += !test_run(t);
 	}
-	printf("%u tests, %u failed\n", run, bad);
+	printf("%u passed, %u failed\n", run - bad, bad);
 	return bad != 0;
 }
