@@ -4,7 +4,7 @@
  * Stacks come from the host once and are then kept: free ones wait in two
  * lists, 'warm' with their pages and, beyond a bound, 'cold' with only the
  * page of the fiber's own struct left. So creating a fiber normally costs no
- * host call. Host calls: mmap, mprotect (new stacks), madvise (cold stack).
+ * host call. Host calls: mmap, mprotect, munmap (new stacks), madvise (cold stack).
  */
 #include <errno.h>
 #include <pthread.h>

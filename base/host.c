@@ -249,7 +249,12 @@ int host_memfd(const char *name, u32 flags)
 
 int host_dup(int fd)
 {
-	return (int)HOST3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0);
+	return (int)HOST3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
+}
+
+int host_status_flags(int fd)
+{
+	return (int)HOST2(SYS_fcntl, fd, F_GETFL);
 }
 
 int host_ioctl(int fd, unsigned long cmd, void *arg)

@@ -59,7 +59,10 @@ ssize_t host_flistxattr(int fd, char *buf, size_t n);
 int host_fremovexattr(int fd, const char *name);
 int host_poll(struct pollfd *fds, unsigned n, int timeout_ms);
 must_check int host_memfd(const char *name, u32 flags);
+/* A duplicate above the standard descriptors, which are the guest's. */
 int host_dup(int fd);
+/* O_*, as fcntl(F_GETFL) has them. Before lock-down only. */
+int host_status_flags(int fd);
 int host_ioctl(int fd, unsigned long cmd, void *arg);
 /* Maps fd (or anonymous memory for -1) shared, readable and, if asked, writable; never executable.
  */

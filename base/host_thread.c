@@ -1,4 +1,7 @@
-/* Host threads: see host_thread.h. Host calls: those of pthread_create, prctl, sigaltstack. */
+/*
+ * Host threads: see host_thread.h. Host calls: those of pthread_create, rt_sigprocmask, prctl,
+ * sigaltstack.
+ */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>

@@ -41,7 +41,6 @@
 #include "sentry/syscall.h"
 #include "sentry/trace.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -208,7 +207,7 @@ static void install_stdio(struct fdtable *files)
 	int err;
 
 	for (int fd = 0; fd < 3; fd++) {
-		int mode = fcntl(fd, F_GETFL);
+		int mode = host_status_flags(fd);
 
 		/* A descriptor that the caller had closed stays closed. */
 		if (mode < 0)
@@ -380,7 +379,7 @@ noreturn void sandbox_main(const struct sandbox_config *c)
 
 	config = c;
 	/* The guest's descriptor 2 is closed with its last user; reports must still get out. */
-	log_init(fcntl(2, F_DUPFD_CLOEXEC, 3), c->debug ? LOG_DEBUG : LOG_WARN);
+	log_init(host_dup(2), c->debug ? LOG_DEBUG : LOG_WARN);
 	crash_install(describe_current);
 	platform_up();
 	kernel_up();

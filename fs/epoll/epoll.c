@@ -14,7 +14,7 @@
 #include "base/census.h"
 #include "base/fiber.h"
 #include "base/timer.h"
-#include "fs/anon/account.h"
+#include "base/account.h"
 #include "fs/vfs/file.h"
 #include "fs/vfs/inode.h"
 #include <errno.h>

@@ -6,7 +6,7 @@
 #include "fs/notify/inotify.h"
 #include "base/caller.h"
 #include "base/census.h"
-#include "fs/anon/account.h"
+#include "base/account.h"
 #include "fs/vfs/dentry.h"
 #include "fs/vfs/inode.h"
 #include <errno.h>

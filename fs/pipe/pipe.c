@@ -7,7 +7,7 @@
 #include "base/caller.h"
 #include "base/census.h"
 #include "base/uspace.h"
-#include "fs/anon/account.h"
+#include "base/account.h"
 #include "fs/vfs/file.h"
 #include "fs/vfs/inode.h"
 #include <errno.h>

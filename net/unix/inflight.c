@@ -21,7 +21,7 @@
  */
 #include "net/unix/unix_internal.h"
 #include "base/fiber.h"
-#include "fs/anon/account.h"
+#include "base/account.h"
 #include "fs/vfs/file.h"
 #include "net/unix/unix.h"
 #include <errno.h>

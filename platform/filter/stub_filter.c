@@ -11,6 +11,9 @@
  * argument constrained that a filter can constrain. What a guest can do with
  * them by jumping there is no more than it can ask of the sentry: change its own
  * memory, wait and wake on it, and multiply.
+ *
+ * Host calls: memfd_create, pread64, close (to get the program out of libseccomp), before
+ * lock-down.
  */
 #include "platform/filter/stub_filter.h"
 #include "platform/stub/abi.h"

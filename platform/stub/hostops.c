@@ -79,7 +79,8 @@ static s64 op_futex(struct stub_context *ctx, const struct stub_op *op)
 	}
 	if (cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET)
 		return stub_futex(ctx, op->addr, all, op->val, fourth, op->newaddr, val3);
-	/* What does not wait is not cut short by an interrupt: a dying thread's wake must get through. */
+	/* What does not wait is not cut short by an interrupt: a dying thread's wake must get
+	 * through. */
 	return host6(__NR_futex, op->addr, all, op->val, fourth, op->newaddr, val3);
 }
 

@@ -14,6 +14,8 @@
  * ended: each worker counts its scans in a word of its own, odd while in one.
  * That covers the fiber, too, which may see the bit cleared, and end, before it
  * is unparked: a task's fiber gives its slot back before it ends.
+ *
+ * Host calls: sched_yield.
  */
 #include "base/bug.h"
 #include "base/fiber.h"

@@ -2,7 +2,7 @@
  * What systrap needs of the host, asked before anything is built on it. Each
  * answer is a line for people; `moat doctor` prints it.
  *
- * Host calls: seccomp, memfd_create, close.
+ * Host calls: seccomp, memfd_create, uname, close.
  */
 #include "platform/systrap/systrap.h"
 #include <asm/hwcap2.h>

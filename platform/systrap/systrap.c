@@ -7,6 +7,8 @@
  *	attach.c    forked children get their context	exchange.c  replies and requests
  *	armed.c     what workers look at		guestmem.c  copying
  *	sigframe.c  signal frames and FPU state		probe.c     what the host must have
+ *
+ * Host calls: sched_getaffinity, before lock-down.
  */
 #include "platform/systrap/systrap.h"
 #include "base/sched.h"

@@ -8,7 +8,9 @@
  * is left of the sentry in it is nothing: no memory, no file but one socket end.
  *
  * Host calls: clone, setsid, prctl, rt_sigaction, rt_sigprocmask, rseq, set_robust_list,
- * prlimit64, dup3 in the child; memfd_create and mmap in the parent. All happens before lock-down.
+ * prlimit64, dup3 in the child; memfd_create, ftruncate, mmap, mprotect, munmap, open, read, write,
+ * poll, recvmsg, nanosleep, getpid, kill, wait4 and close in the parent. All happens before
+ * lock-down.
  */
 #include "base/log.h"
 #include "platform/filter/stub_filter.h"

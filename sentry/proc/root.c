@@ -16,41 +16,35 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysinfo.h>
 #include <sys/sysmacros.h>
 
 #define PROC_MAGIC 0x9fa0
 
 /* The host's own descriptions of the processor and of memory use: read anew each time. */
 static int host_cpuinfo = -1, host_meminfo = -1;
-static u64 host_memory;
 
 static int open_high(const char *name)
 {
-	int fd = open(name, O_RDONLY | O_CLOEXEC), high;
+	int fd = host_openat(AT_FDCWD, name, O_RDONLY, 0), high;
 
 	if (fd < 0 || fd > 2)
 		return fd;
-	high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	close(fd);
+	high = host_dup(fd);
+	host_close(fd);
 	return high;
 }
 
 void proc_open_host_files(void)
 {
-	struct sysinfo si;
-
 	host_cpuinfo = open_high("/proc/cpuinfo");
 	host_meminfo = open_high("/proc/meminfo");
-	if (sysinfo(&si) == 0)
-		host_memory = (u64)si.totalram * si.mem_unit;
 }
 
 u64 proc_memory_total(void)
 {
-	if (kernel.memory_limit && kernel.memory_limit < host_memory)
+	if (kernel.memory_limit && kernel.memory_limit < kernel.memory_total)
 		return kernel.memory_limit;
-	return host_memory;
+	return kernel.memory_total;
 }
 
 unsigned proc_cpus(void)

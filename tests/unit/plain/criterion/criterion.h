@@ -54,7 +54,7 @@ void plain_skip(void) __attribute__((__noreturn__));
 #define PLAIN_CHECK(fail, cond, text, ...)                                                         \
 	do {                                                                                       \
 		if (!(cond)) {                                                                     \
-			fprintf(stderr, " " __VA_ARGS__);                                           \
+			fprintf(stderr, " " __VA_ARGS__);                                          \
 			fail(__FILE__, __LINE__, text);                                            \
 		}                                                                                  \
 	} while (0)

@@ -3,7 +3,7 @@
  * account goes away with its last charge, so the table is never larger than
  * the number of objects that hold one.
  */
-#include "fs/anon/account.h"
+#include "base/account.h"
 #include "base/census.h"
 #include "base/lock.h"
 #include <stdlib.h>
