@@ -115,7 +115,7 @@ int cmd_doctor(int argc, char **argv)
 	                                        {"help", no_argument, NULL, 'h'},
 	                                        {NULL, 0, NULL, 0}};
 	const struct sentry_filter_config fc = {
-	    .host_files = true, .terminal = true, .control = true};
+	    .host_files = true, .terminal = true};
 	bool allowlist = false;
 	int id;
 

@@ -323,7 +323,6 @@ static void lock_down(void)
 	struct sentry_filter_config fc = {.host_files = true,
 	                                  .writable = any_writable_mount(),
 	                                  .terminal = true,
-	                                  .control = true,
 	                                  .debug = config->debug};
 	int err;
 
