@@ -2,7 +2,7 @@
  * Waiting for children (wait(2); kernel/exit.c do_wait). A look at the
  * children takes the tasks lock, finds one with news and, unless WNOWAIT, takes the
  * news from it: a zombie is released, a stop or continuation marked as reported. The
- * waiter is on child_waitq before it looks, so that no news is missed.
+ * waiter that finds none looks again once it is on child_waitq, so that no news is missed.
  */
 #include "sentry/wait.h"
 #include "base/cred.h"
@@ -127,9 +127,14 @@ int wait_for_child(struct task *t, const struct wait_request *rq, struct wait_re
 	struct wait_fiber w;
 	int found;
 	*out = (struct wait_result){0};
+	found = look(t, rq, out);
+	if (found < 0)
+		return found;
+	if (found > 0 || (rq->options & WNOHANG))
+		return 0;
 	wait_fiber_init(&w);
 	waitq_add(&t->group->child_waitq, &w.waiter, EPOLLIN);
-	while ((found = look(t, rq, out)) == 0 && !(rq->options & WNOHANG)) {
+	while ((found = look(t, rq, out)) == 0) {
 		if (fiber_sleep(NO_DEADLINE) != 0) {
 			found = -ERESTARTSYS;
 			break;
