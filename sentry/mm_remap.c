@@ -5,7 +5,10 @@
  */
 #include "sentry/mm_internal.h"
 #include "fs/vfs/file.h"
+#include "fs/vfs/inode.h"
+#include "fs/vfs/super.h"
 #include <errno.h>
+#include <linux/magic.h>
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
@@ -36,9 +39,10 @@ static int remap_check(struct task *t, struct mm *m, const struct vma *v, const 
 	/* An old length of 0 asks for a second mapping of shared pages. */
 	if (!r->oldlen && !(v->flags & MAP_SHARED))
 		return -EINVAL;
-	if (r->oldlen > v->end - r->old)
+	/* Of one that is to shrink, what stays must be of one area. */
+	if (min_of(r->oldlen, r->newlen) > v->end - r->old)
 		return -EFAULT;
-	if (r->newlen == r->oldlen)
+	if (r->newlen <= r->oldlen)
 		return 0;
 	if (v->file && v->off + (r->old - v->start) + r->newlen < r->newlen)
 		return -EINVAL;
@@ -110,45 +114,73 @@ static s64 remap_move(struct task *t, struct mm *m, struct vma *v, const struct 
 	return (s64)r->new;
 }
 
-/* MREMAP_FIXED or MREMAP_DONTUNMAP: mm/mremap.c mremap_to. */
-static s64 remap_to(struct task *t, struct mm *m, struct remap *r)
+/* MREMAP_FIXED or MREMAP_DONTUNMAP, of v: mm/mremap.c mremap_to. Nothing goes unless all can be
+ * done. */
+static s64 remap_to(struct task *t, struct mm *m, struct vma *v, struct remap *r)
 {
-	struct vma *v;
-	int err;
+	int err = remap_check(t, m, v, r);
 
-	if ((r->new & ~PAGE_MASK) || r->newlen > GUEST_MAX || r->new > GUEST_MAX - r->newlen)
-		return -EINVAL;
-	if (r->old + r->oldlen > r->new && r->new + r->newlen > r->old)
-		return -EINVAL;
+	if (err)
+		return err;
 	if (m->nvmas + 2 >= MAX_MAP_COUNT - 3)
+		return -ENOMEM;
+	if ((r->flags & MREMAP_DONTUNMAP) && !mm_may_expand(t, m, v->prot, v->flags, r->oldlen))
 		return -ENOMEM;
 	if (r->flags & MREMAP_FIXED) {
 		if (r->new < MMAP_MIN_ADDR)
 			return -EPERM;
 		err = remap_unmap(t, m, r->new, r->newlen);
-		if (err)
-			return err;
+	} else {
+		r->new = mm_free_range(m, r->new, r->newlen, 0);
+		err = r->new ? 0 : -ENOMEM;
 	}
-	if (r->oldlen > r->newlen) {
+	if (!err && r->oldlen > r->newlen) {
 		err = remap_unmap(t, m, r->old + r->newlen, r->oldlen - r->newlen);
-		if (err)
-			return err;
 		r->oldlen = r->newlen;
 	}
-	v = vma_find_range(m, r->old, r->old + 1);
-	if (!v)
-		return -EFAULT;
-	err = remap_check(t, m, v, r);
 	if (err)
 		return err;
-	if ((r->flags & MREMAP_DONTUNMAP) && !mm_may_expand(t, m, v->prot, v->flags, r->oldlen))
-		return -ENOMEM;
-	if (!(r->flags & MREMAP_FIXED)) {
-		r->new = mm_free_range(m, r->new, r->newlen, 0);
-		if (!r->new)
-			return -ENOMEM;
+	/* It may have been split by what has gone. */
+	return remap_move(t, m, vma_find(m, r->old), r);
+}
+
+/* mm/mremap.c vma_multi_allowed: may v be moved together with others? */
+static bool may_move_among_others(const struct vma *v)
+{
+	return !v->file || v->file->inode->sb->magic == TMPFS_MAGIC;
+}
+
+/*
+ * A move without a change of size takes all areas of the range along, gaps between them
+ * included, since Linux 6.17 (mm/mremap.c remap_move). What comes after a failure stays.
+ */
+static s64 remap_many(struct task *t, struct mm *m, struct vma *v, const struct remap *whole)
+{
+	u64 end = whole->old + whole->oldlen, at = whole->old;
+	bool first = true;
+
+	while (v && at < end && v->start < end) {
+		struct remap r = {.flags = whole->flags, .old = max_of(v->start, at)};
+		s64 result;
+
+		r.oldlen = r.newlen = min_of(v->end, end) - r.old;
+		r.new = whole->new + (r.old - whole->old);
+		if (!may_move_among_others(v) && (!first || v->end < end))
+			return -EFAULT;
+		if (v->flags & VMA_SEALED)
+			return -EPERM;
+		at = r.old + r.oldlen;
+		/* An munmap and an mremap each: what does not fit is done first. */
+		if (m->pending.nops + 2 > HOSTOPS_MAX && (result = mm_sync(m, t->thread)) < 0 &&
+		    result > -4096)
+			return result;
+		result = remap_to(t, m, v, &r);
+		if (result < 0)
+			return result;
+		v = vma_find(m, at);
+		first = false;
 	}
-	return remap_move(t, m, v, r);
+	return (s64)whole->new;
 }
 
 static s64 remap_locked(struct task *t, struct mm *m, struct remap *r)
@@ -159,10 +191,12 @@ static s64 remap_locked(struct task *t, struct mm *m, struct remap *r)
 
 	if (!v)
 		return -EFAULT;
+	if ((r->flags & MREMAP_FIXED) && r->oldlen == r->newlen)
+		return remap_many(t, m, v, r);
 	if (!mm_may_modify(m, r->old, r->old + max_of(r->oldlen, PAGE_SIZE)))
 		return -EPERM;
 	if (r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))
-		return remap_to(t, m, r);
+		return remap_to(t, m, v, r);
 	if (r->oldlen >= r->newlen) {
 		err = r->oldlen == r->newlen ? 0 : remap_unmap(t, m, end, r->oldlen - r->newlen);
 		return err ? err : (s64)r->old;
@@ -178,6 +212,14 @@ static s64 remap_locked(struct task *t, struct mm *m, struct remap *r)
 		return -ENOMEM;
 	r->new = mm_free_range(m, 0, r->newlen, 0);
 	return r->new ? remap_move(t, m, v, r) : -ENOMEM;
+}
+
+/* Where it is to go: within the guest's addresses, and apart from where it is. */
+static bool remap_target_ok(const struct remap *r)
+{
+	if ((r->new & ~PAGE_MASK) || r->newlen > GUEST_MAX || r->new > GUEST_MAX - r->newlen)
+		return false;
+	return r->old + r->oldlen <= r->new || r->new + r->newlen <= r->old;
 }
 
 s64 mm_remap(struct task *t, u64 old, u64 oldlen, u64 newlen, u32 flags, u64 newaddr)
@@ -197,6 +239,8 @@ s64 mm_remap(struct task *t, u64 old, u64 oldlen, u64 newlen, u32 flags, u64 new
 	r.oldlen = PAGE_ALIGN(oldlen);
 	r.newlen = PAGE_ALIGN(newlen);
 	if (!r.newlen)
+		return -EINVAL;
+	if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && !remap_target_ok(&r))
 		return -EINVAL;
 	result = mm_lock(m);
 	if (result)
