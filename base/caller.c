@@ -12,6 +12,7 @@ static struct cred root_cred = {
     .cap_permitted = ~0ULL,
     .cap_effective = ~0ULL,
     .cap_bounding = ~0ULL,
+    .user_ns = &initial_user_ns,
 };
 
 struct caller root_caller = {

@@ -20,6 +20,7 @@ static struct cred *cred_alloc(u32 ngroups)
 		return NULL;
 	ref_init(&c->ref);
 	c->ngroups = ngroups;
+	c->user_ns = user_ns_get(&initial_user_ns);
 	census_add(&cred_census, 1);
 	return c;
 }
@@ -63,8 +64,10 @@ struct cred *cred_clone(const struct cred *c, u32 ngroups)
 
 	if (!n)
 		return NULL;
+	user_ns_put(n->user_ns);
 	*n = *c; /* the fixed part: a flexible array is not copied */
 	ref_init(&n->ref);
+	user_ns_get(n->user_ns);
 	n->ngroups = ngroups;
 	memcpy(n->groups, c->groups, kept * sizeof(c->groups[0]));
 	return n;
@@ -81,12 +84,35 @@ void cred_put(struct cred *c)
 	if (!c || !ref_put(&c->ref))
 		return;
 	census_add(&cred_census, -1);
+	user_ns_put(c->user_ns);
 	free(c);
+}
+
+static bool effective(const struct cred *c, int cap)
+{
+	return cap >= 0 && cap <= CAP_LAST_CAP && (c->cap_effective >> cap & 1);
 }
 
 bool cred_has_cap(const struct cred *c, int cap)
 {
-	return cap >= 0 && cap <= CAP_LAST_CAP && (c->cap_effective >> cap & 1);
+	return c->user_ns == &initial_user_ns && effective(c, cap);
+}
+
+bool cred_has_cap_in(const struct cred *c, const struct user_ns *ns, int cap)
+{
+	for (; ns != c->user_ns; ns = ns->ns.owner) {
+		if (ns->level <= c->user_ns->level)
+			return false;
+		/* Who made a namespace has every capability in it, from its parent. */
+		if (ns->ns.owner == c->user_ns && ns->uid == c->euid)
+			return true;
+	}
+	return effective(c, cap);
+}
+
+bool cred_has_cap_over(const struct cred *c, u32 uid, u32 gid, int cap)
+{
+	return effective(c, cap) && user_ns_has_ids(c->user_ns, uid, gid);
 }
 
 bool cred_in_group(const struct cred *c, u32 gid)

@@ -2,11 +2,12 @@
  * Credentials of a guest task: identity and capabilities as in credentials(7)
  * and capabilities(7). Immutable once published: a change makes a new one
  * (cred_clone), edits it, and swaps it in. These are the guest's; the host
- * never sees them.
+ * never sees them. Ids are those of the initial user namespace.
  */
 #pragma once
 #include "base/ref.h"
 #include "base/types.h"
+#include "base/user_ns.h"
 
 #define CRED_MAX_GROUPS 65536
 
@@ -16,6 +17,7 @@ struct cred {
 	u32 gid, egid, sgid, fsgid;
 	u64 cap_inheritable, cap_permitted, cap_effective, cap_bounding, cap_ambient;
 	u32 securebits;
+	struct user_ns *user_ns; /* where the capabilities count; held */
 	u32 ngroups;
 	u32 groups[]; /* sorted ascending */
 };
@@ -29,6 +31,11 @@ struct cred *cred_clone(const struct cred *c, u32 ngroups);
 struct cred *cred_get(struct cred *c);
 void cred_put(struct cred *c);
 
+/* Over the sandbox as a whole: the initial user namespace. */
 bool cred_has_cap(const struct cred *c, int cap);
+/* Over what ns governs (capabilities(7), user_namespaces(7); cap_capable). */
+bool cred_has_cap_in(const struct cred *c, const struct user_ns *ns, int cap);
+/* Over an object of these owners, if both mean something in c's namespace. */
+bool cred_has_cap_over(const struct cred *c, u32 uid, u32 gid, int cap);
 /* gid is the fsgid or a supplementary group. */
 bool cred_in_group(const struct cred *c, u32 gid);

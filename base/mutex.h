@@ -19,6 +19,12 @@ struct mutex {
 	u16 rank;
 };
 
+#define MUTEX_INIT(m, r)                                                                           \
+	{                                                                                          \
+		.lock = LOCK_INIT(RANK_MUTEX_INNER),                                               \
+		.waiters = TAILQ_HEAD_INITIALIZER((m).waiters), .rank = (r)                        \
+	}
+
 void mutex_init(struct mutex *m, enum lock_rank rank);
 void mutex_destroy(struct mutex *m);
 void mutex_acquire(struct mutex *m);

@@ -16,6 +16,7 @@
 #include "sentry/cpu_time.h"
 #include "sentry/futex_pi.h"
 #include "sentry/mm.h"
+#include "sentry/ns_set.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/pid.h"
 #include "sentry/posix_timer.h"
@@ -296,6 +297,7 @@ void task_exit(struct task *t, int exit_code)
 	vfork_release(t);
 	task_set_files(t, NULL);
 	task_set_fs(t, NULL);
+	task_set_ns(t, NULL);
 	leave_tree(t, exit_code);
 }
 

@@ -15,6 +15,7 @@
 #include "fs/vfs/fs_context.h"
 #include "sentry/cpu_limit.h"
 #include "sentry/mm.h"
+#include "sentry/ns_set.h"
 #include "sentry/pid.h"
 #include "sentry/pidfd.h"
 #include "sentry/seccomp.h"
@@ -32,10 +33,8 @@
 #define CLONE_PIDFD 0x1000
 #endif
 #define CLONE_CLEAR_SIGHAND_K 0x100000000ULL
-#define NAMESPACE_FLAGS                                                                            \
-	((u64)(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |       \
-	       CLONE_NEWPID | CLONE_NEWNET) |                                                      \
-	 0x80ULL /* CLONE_NEWTIME */)
+#define CLONE_NEWTIME_K       0x80ULL
+#define NAMESPACE_FLAGS       ((u64)(NS_SET_FLAGS | CLONE_NEWNS))
 
 /* ---- vfork --------------------------------------------------------------- */
 
@@ -96,6 +95,7 @@ void vfork_wait_for(struct task *t, struct vfork_wait *v)
 
 static int check_flags(struct task *t, const struct clone_args_k *a)
 {
+	const struct cred *c = t->caller.cred;
 	u64 f = a->flags;
 	if ((f & CLONE_THREAD) && !(f & CLONE_SIGHAND))
 		return -EINVAL;
@@ -112,8 +112,12 @@ static int check_flags(struct task *t, const struct clone_args_k *a)
 		return -EINVAL;
 	if ((f & CLONE_THREAD) && (f & (CLONE_NEWUSER | CLONE_NEWPID)))
 		return -EINVAL;
-	if (f & NAMESPACE_FLAGS)
-		return task_capable(t, CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
+	if ((f & (CLONE_NEWIPC | CLONE_SYSVSEM)) == (CLONE_NEWIPC | CLONE_SYSVSEM))
+		return -EINVAL;
+	if (f & (CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWTIME_K))
+		return -EINVAL;
+	if ((f & NAMESPACE_FLAGS) && !cred_has_cap_in(c, c->user_ns, CAP_SYS_ADMIN))
+		return -EPERM;
 	if (a->set_tid && !task_capable(t, CAP_SYS_ADMIN) &&
 	    !task_capable(t, CAP_CHECKPOINT_RESTORE))
 		return -EPERM;
@@ -199,17 +203,30 @@ static struct thread_group *group_copy(struct task *t, const struct clone_args_k
 	return g;
 }
 
+static int copy_fs(struct task *t, struct task *child, u64 flags)
+{
+	struct fs_context *fs = t->caller.fs;
+	if (flags & CLONE_NEWNS)
+		return fs_context_unshare(fs, child->caller.cred->user_ns, &child->caller.fs);
+	child->caller.fs = flags & CLONE_FS ? fs_context_get(fs) : fs_context_copy(fs);
+	return child->caller.fs ? 0 : -ENOMEM;
+}
+
 static int copy_resources(struct task *t, struct task *child, const struct clone_args_k *a)
 {
+	struct ns_set *ns;
 	u64 f = a->flags;
+	int err;
 	child->group = f & CLONE_THREAD ? group_get(t->group) : group_copy(t, a);
 	if (!child->group)
 		return -ENOMEM;
 	child->caller.cred = cred_get(t->caller.cred);
-	child->caller.fs =
-	    f & CLONE_FS ? fs_context_get(t->caller.fs) : fs_context_copy(t->caller.fs);
-	if (!child->caller.fs)
-		return -ENOMEM;
+	err = copy_fs(t, child, f);
+	if (!err)
+		err = ns_set_derive(t->ns, f, child->caller.cred->user_ns, &ns);
+	if (err)
+		return err;
+	task_set_ns(child, ns);
 	child->caller.files = f & CLONE_FILES ? fdtable_get(t->caller.files)
 	                                      : fdtable_copy(t->caller.files, FDTABLE_MAX);
 	return child->caller.files ? 0 : -ENOMEM;
@@ -269,6 +286,7 @@ static void abandon(struct task *child)
 		fs_context_put(child->caller.fs);
 	child->caller.files = NULL;
 	child->caller.fs = NULL;
+	task_set_ns(child, NULL);
 	user_uncharge(child->charged_uid, USER_TASKS);
 	if (child->vfork)
 		vfork_release(child);

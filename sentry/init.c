@@ -7,6 +7,7 @@
 #include "base/cred.h"
 #include "base/fiber.h"
 #include "base/timer.h"
+#include "sentry/ns_set.h"
 #include "sentry/pid.h"
 #include "sentry/session.h"
 #include "sentry/signal_internal.h"
@@ -110,6 +111,7 @@ int task_create_init(struct fs_context *fs, struct fdtable *files, struct cred *
 	t->caller.fs = fs;
 	t->caller.files = files;
 	t->caller.cred = cred;
+	task_set_ns(t, ns_set_get(kernel.ns));
 	err = place(t);
 	if (err == 0) {
 		*out = t;
@@ -118,6 +120,7 @@ int task_create_init(struct fs_context *fs, struct fdtable *files, struct cred *
 	t->caller.fs = NULL;
 	t->caller.files = NULL;
 	t->caller.cred = NULL;
+	task_set_ns(t, NULL);
 	task_open_gate(t, TASK_STILLBORN);
 uncharge:
 	user_uncharge(cred->uid, USER_TASKS);

@@ -5,10 +5,9 @@
 #include "sentry/kernel.h"
 #include "base/bug.h"
 #include "base/timer.h"
-#include "sentry/ipc/ipc.h"
+#include "sentry/ns_set.h"
 #include "sentry/pid.h"
 #include <sched.h>
-#include <string.h>
 #include <sys/sysinfo.h>
 #include <time.h>
 
@@ -43,15 +42,12 @@ void kernel_init(void)
 	struct timespec boot;
 	memory_of_host();
 	lock_init(&kernel.tasks_lock, RANK_TASKS);
-	lock_init(&kernel.uts_lock, RANK_OBJECT);
 	kernel.pids = pid_table_create();
 	BUG_ON(!kernel.pids);
 	TAILQ_INIT(&kernel.groups);
-	ipc_init();
 	waitq_init(&kernel.exit_waitq);
 	kernel.max_tasks = DEFAULT_MAX_TASKS;
-	strcpy(kernel.uts.nodename, "moat");
-	strcpy(kernel.uts.domainname, "(none)");
+	BUG_ON(ns_set_create(&kernel.ns) != 0);
 	kernel.cpus_online = cpus_of_host();
 	kernel.boot_monotonic = time_monotonic();
 	kernel.boot_realtime = time_realtime();

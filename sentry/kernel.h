@@ -9,20 +9,10 @@
 
 struct task;
 struct thread_group;
-struct mount_ns;
+struct ns_set;
 struct pid_table;
 struct trace;
 struct super;
-
-/* What uname(2) shows: a long-term kernel whose interfaces these are. */
-#define KERNEL_RELEASE "6.1.0"
-#define KERNEL_VERSION "#1 SMP PREEMPT_DYNAMIC moat"
-
-#define UTS_LEN 64
-struct uts {
-	char nodename[UTS_LEN + 1];
-	char domainname[UTS_LEN + 1];
-};
 
 /* What uname(2) shows: a long-term kernel whose interfaces these are. */
 #define KERNEL_RELEASE "6.1.0"
@@ -43,9 +33,7 @@ struct kernel {
 	int exit_status;         /* of init, as wait4 reports it; valid once ended */
 	_Atomic bool ended;
 
-	struct mount_ns *mounts;
-	struct lock uts_lock;
-	struct uts uts;
+	struct ns_set *ns;  /* of processes that are not forked: the initial namespaces */
 	u64 boot_monotonic; /* ns: the guest's CLOCK_BOOTTIME zero is the host's; this is when the
 	                       sandbox began */
 	u64 boot_realtime, boot_boottime;

@@ -4,6 +4,7 @@
  */
 #include "sentry/rootfs.h"
 #include "base/caller.h"
+#include "base/user_ns.h"
 #include "fs/hostfs/hostfs.h"
 #include "fs/overlay/overlay.h"
 #include "fs/vfs/fs_context.h"
@@ -171,7 +172,7 @@ static int context_create(struct super *root, struct fs_context **out)
 {
 	struct mount_ns *ns;
 	struct path top;
-	int err = mount_ns_create(root, 0, &ns);
+	int err = mount_ns_create(root, 0, &initial_user_ns, &ns);
 
 	if (err)
 		return err;

@@ -32,9 +32,11 @@
 #include "sentry/console.h"
 #include "sentry/control.h"
 #include "sentry/exec.h"
-#include "sentry/ipc/ipc.h"
 #include "sentry/file_systems.h"
+#include "sentry/ns_set.h"
+#include "sentry/nsfs.h"
 #include "sentry/oom.h"
+#include "sentry/uts.h"
 #include "sentry/proc/proc.h"
 #include "sentry/rootfs.h"
 #include "sentry/stats.h"
@@ -360,13 +362,13 @@ static void kernel_up(void)
 	kernel.max_tasks = config->max_tasks;
 	kernel.memory_limit = config->memory_limit;
 	kernel.debug = config->debug;
-	snprintf(kernel.uts.nodename, sizeof(kernel.uts.nodename), "%s", config->hostname);
+	snprintf(kernel.ns->uts->uts.nodename, UTS_LEN + 1, "%s", config->hostname);
+	nsfs_init();
 	tmpfs_set_global_limit(config->tmpfs_limit);
 	file_systems_register();
 	proc_open_host_files();
 	pipe_init();
 	unix_init();
-	ipc_init();
 }
 
 noreturn void sandbox_main(const struct sandbox_config *c)

@@ -29,11 +29,6 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
-#define STATIC_MUTEX(m, r)                                                                         \
-	static struct mutex m = {.lock = LOCK_INIT(RANK_MUTEX_INNER),                              \
-	                         .waiters = TAILQ_HEAD_INITIALIZER(m.waiters),                     \
-	                         .rank = (r)}
-
 /* What siginmask() calls SIG_SPECIFIC_SICODES_MASK: their si_codes mean something else. */
 #define SIGSET_OWN_CODES                                                                           \
 	(SIGMASK(SIGILL) | SIGMASK(SIGFPE) | SIGMASK(SIGSEGV) | SIGMASK(SIGBUS) |                  \
@@ -65,8 +60,8 @@ _Atomic u32 sigio_announced;
 static struct lock sigio_lock = LOCK_INIT(RANK_EPOLL_READY);
 static STAILQ_HEAD(, sigio) announced = STAILQ_HEAD_INITIALIZER(announced);
 static struct fiber *_Atomic sender;
-STATIC_MUTEX(switch_mutex, RANK_SIGIO_SWITCH);
-STATIC_MUTEX(send_mutex, RANK_SIGIO_SEND);
+static struct mutex switch_mutex = MUTEX_INIT(switch_mutex, RANK_SIGIO_SWITCH);
+static struct mutex send_mutex = MUTEX_INIT(send_mutex, RANK_SIGIO_SEND);
 
 /* ---- sending ---------------------------------------------------------------- */
 

@@ -1,11 +1,12 @@
 /* mount(2), umount(2), pivot_root(2): changes of the caller's mount namespace. */
-#include "base/caller.h"
+#include "base/cred.h"
 #include "base/uspace.h"
 #include "fs/vfs/fs_context.h"
 #include "fs/vfs/inode.h"
 #include "fs/vfs/mount.h"
 #include "fs/vfs/super.h"
 #include "fs/vfs/walk.h"
+#include "sentry/nsfs.h"
 #include "sentry/syscall.h"
 #include "sentry/user_path.h"
 #include <errno.h>
@@ -82,6 +83,8 @@ static s64 mount_from(struct mount_ns *ns, struct mount_request *r, struct path 
 		return err;
 	if (r->flags & MS_MOVE)
 		err = mount_move(ns, src, at);
+	else if (!src.mnt && !nsfs_of_path(src))
+		err = -EINVAL;
 	else if (inode_is_dir(src.dentry->inode) != inode_is_dir(at.dentry->inode))
 		err = -ENOTDIR;
 	else
@@ -90,20 +93,11 @@ static s64 mount_from(struct mount_ns *ns, struct mount_request *r, struct path 
 	return err;
 }
 
-/* New flags for a mount, and options for its file system unless MS_BIND. */
-static s64 remount(struct mount_request *r, struct path at)
+/* Changes of the tree need rights over the namespace that it is in. */
+static bool may_mount(struct task *t)
 {
-	struct super *sb = at.mnt->sb;
-
-	if (at.dentry != at.mnt->root)
-		return -EINVAL;
-	if (!(r->flags & MS_BIND) && sb->ops->remount) {
-		int err = sb->ops->remount(sb, r->flags & MS_RDONLY, r->data);
-		if (err)
-			return err;
-	}
-	__atomic_store_n(&at.mnt->flags, r->flags & MOUNT_FLAGS, __ATOMIC_RELAXED);
-	return 0;
+	return cred_has_cap_in(t->caller.cred, mount_ns_base(t->caller.fs->ns)->owner,
+	                       CAP_SYS_ADMIN);
 }
 
 s64 sys_mount(struct task *t, const struct syscall_args *a)
@@ -121,10 +115,10 @@ s64 sys_mount(struct task *t, const struct syscall_args *a)
 		err = user_path(AT_FDCWD, arg_ptr(a, 1), WALK_FOLLOW, &at);
 	if (err)
 		goto out;
-	if (!task_capable(t, CAP_SYS_ADMIN))
+	if (!may_mount(t))
 		err = -EPERM;
 	else if (r.flags & MS_REMOUNT)
-		err = remount(&r, at);
+		err = mount_remount(ns, at, r.flags & MOUNT_FLAGS, r.flags & MS_BIND, r.data);
 	else if (r.flags & (MS_BIND | MS_MOVE))
 		err = mount_from(ns, &r, at);
 	else if (r.flags & MOUNT_PROPAGATION)
@@ -146,12 +140,79 @@ s64 sys_umount2(struct task *t, const struct syscall_args *a)
 
 	if (flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW))
 		return -EINVAL;
-	if (!task_capable(t, CAP_SYS_ADMIN))
+	if (!may_mount(t))
 		return -EPERM;
 	err = user_path(AT_FDCWD, arg_ptr(a, 0), flags & UMOUNT_NOFOLLOW ? 0 : WALK_FOLLOW, &at);
 	if (err)
 		return err;
 	err = mount_detach(t->caller.fs->ns, at, flags);
 	path_put(at);
+	return err;
+}
+
+/* ---- pivot_root ------------------------------------------------------------------- */
+
+static bool move_path(struct path *p, struct path from, struct path to)
+{
+	if (!path_equal(*p, from))
+		return false;
+	*p = path_get(to);
+	return true;
+}
+
+/* One task's root and directory, if they are at from. How many references to it are left over. */
+static u32 move_task(struct task *t, struct path from, struct path to)
+{
+	u32 n = 0;
+
+	lock_guard(&t->group->siglock);
+	struct fs_context *fs = t->caller.fs;
+
+	if (!fs)
+		return 0;
+	lock_guard(&fs->lock);
+	n += move_path(&fs->root, from, to);
+	n += move_path(&fs->cwd, from, to);
+	return n;
+}
+
+/* Whoever stands at the old root stands at the new one: pivot_root(2), chroot_fs_refs. */
+static void move_tasks(struct path from, struct path to)
+{
+	struct thread_group *g;
+	struct task *t;
+	u32 left = 0;
+	{
+		lock_guard(&kernel.tasks_lock);
+		TAILQ_FOREACH (g, &kernel.groups, all_link)
+			TAILQ_FOREACH (t, &g->threads, thread_link)
+				left += move_task(t, from, to);
+	}
+	while (left-- > 0)
+		path_put(from);
+}
+
+s64 sys_pivot_root(struct task *t, const struct syscall_args *a)
+{
+	struct path new_root, put_old, root;
+	s64 err;
+
+	if (!may_mount(t))
+		return -EPERM;
+	err = user_path(AT_FDCWD, arg_ptr(a, 0), WALK_FOLLOW | WALK_DIRECTORY, &new_root);
+	if (err)
+		return err;
+	err = user_path(AT_FDCWD, arg_ptr(a, 1), WALK_FOLLOW | WALK_DIRECTORY, &put_old);
+	if (err) {
+		path_put(new_root);
+		return err;
+	}
+	root = fs_context_root(t->caller.fs);
+	err = mount_pivot_root(t->caller.fs->ns, root, new_root, put_old);
+	if (!err)
+		move_tasks(root, new_root);
+	path_put(root);
+	path_put(put_old);
+	path_put(new_root);
 	return err;
 }

@@ -144,50 +144,6 @@ s64 sys_set_tid_address(struct task *t, const struct syscall_args *a)
 	return t->tid;
 }
 
-/* ---- unshare ------------------------------------------------------------------ */
-
-s64 sys_unshare(struct task *t, const struct syscall_args *a)
-{
-	const u64 namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
-	                       CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWTIME;
-	const u64 alone = CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
-	u64 flags = arg_u64(a, 0);
-	struct fs_context *fs = NULL;
-	struct fdtable *files = NULL;
-	if (flags & ~(namespaces | alone | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM))
-		return -EINVAL;
-	if (flags & namespaces)
-		return task_capable(t, CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
-	if (flags & alone) {
-		lock_guard(&t->group->siglock);
-		if (t->group->nthreads > 1)
-			return -EINVAL;
-		if ((flags & (CLONE_SIGHAND | CLONE_VM)) &&
-		    atomic_load(&t->group->sighand->users) > 1)
-			return -EINVAL;
-	}
-	if ((flags & CLONE_VM) && platform_space_threads(platform_thread_space(t->thread)) > 1)
-		return -EINVAL;
-	if ((flags & CLONE_FS) && ref_count(&t->caller.fs->ref) > 1) {
-		fs = fs_context_copy(t->caller.fs);
-		if (!fs)
-			return -ENOMEM;
-	}
-	if ((flags & CLONE_FILES) && ref_count(&t->caller.files->ref) > 1) {
-		files = fdtable_copy(t->caller.files, FDTABLE_MAX);
-		if (!files) {
-			if (fs)
-				fs_context_put(fs);
-			return -ENOMEM;
-		}
-	}
-	if (fs)
-		task_set_fs(t, fs);
-	if (files)
-		task_set_files(t, files);
-	return 0;
-}
-
 /* ---- exit --------------------------------------------------------------------- */
 
 s64 sys_exit(struct task *t, const struct syscall_args *a)

@@ -8,8 +8,10 @@
 #include "base/uspace.h"
 #include "fs/vfs/fdtable.h"
 #include "fs/vfs/file.h"
+#include "sentry/ns_set.h"
 #include "sentry/syscall.h"
 #include "sentry/task_access.h"
+#include "sentry/uts.h"
 #include <sys/personality.h>
 #include <errno.h>
 #include <linux/capability.h>
@@ -30,9 +32,10 @@ struct utsname_k {
 	char version[UTS_LEN + 1], machine[UTS_LEN + 1], domainname[UTS_LEN + 1];
 };
 
-s64 sys_uname(struct task *t unused_arg, const struct syscall_args *a)
+s64 sys_uname(struct task *t, const struct syscall_args *a)
 {
 	struct utsname_k u;
+	struct uts names;
 	memset(&u, 0, sizeof(u));
 	strcpy(u.sysname, "Linux");
 	strcpy(u.release, KERNEL_RELEASE);
@@ -40,36 +43,35 @@ s64 sys_uname(struct task *t unused_arg, const struct syscall_args *a)
 	/* override_architecture() of arch/x86/include/asm/syscall.h */
 	strcpy(u.machine,
 	       (atomic_load(&t->group->personality) & PER_MASK) == PER_LINUX32 ? "i686" : "x86_64");
-	{
-		lock_guard(&kernel.uts_lock);
-		memcpy(u.nodename, kernel.uts.nodename, sizeof(u.nodename));
-		memcpy(u.domainname, kernel.uts.domainname, sizeof(u.domainname));
-	}
+	uts_get(t->ns->uts, &names);
+	memcpy(u.nodename, names.nodename, sizeof(u.nodename));
+	memcpy(u.domainname, names.domainname, sizeof(u.domainname));
 	return put_user(arg_ptr(a, 0), &u);
 }
 
 static s64 set_name(struct task *t, const struct syscall_args *a, char *name)
 {
 	char fresh[UTS_LEN + 1] = {0};
-	if (!task_capable(t, CAP_SYS_ADMIN))
+	struct uts_ns *ns = t->ns->uts;
+	if (!cred_has_cap_in(t->caller.cred, ns->ns.owner, CAP_SYS_ADMIN))
 		return -EPERM;
 	if (arg_u64(a, 1) > UTS_LEN)
 		return -EINVAL;
 	if (copy_in(fresh, arg_ptr(a, 0), arg_u64(a, 1)) != 0)
 		return -EFAULT;
-	lock_guard(&kernel.uts_lock);
+	lock_guard(&ns->lock);
 	memcpy(name, fresh, sizeof(fresh));
 	return 0;
 }
 
 s64 sys_sethostname(struct task *t, const struct syscall_args *a)
 {
-	return set_name(t, a, kernel.uts.nodename);
+	return set_name(t, a, t->ns->uts->uts.nodename);
 }
 
 s64 sys_setdomainname(struct task *t, const struct syscall_args *a)
 {
-	return set_name(t, a, kernel.uts.domainname);
+	return set_name(t, a, t->ns->uts->uts.domainname);
 }
 
 /* ---- size ------------------------------------------------------------------------- */

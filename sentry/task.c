@@ -55,7 +55,7 @@ void task_put(struct task *t)
 {
 	if (!ref_put(&t->ref))
 		return;
-	BUG_ON(t->mm || t->thread || t->caller.files || t->caller.fs);
+	BUG_ON(t->mm || t->thread || t->caller.files || t->caller.fs || t->ns);
 	sigqueue_flush(&t->pending);
 	seccomp_filter_put(t->seccomp);
 	seccomp_filter_put(t->seccomp_next);

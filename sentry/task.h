@@ -24,6 +24,7 @@
 
 struct fiber;
 struct mm;
+struct ns_set;
 struct file;
 struct tty;
 struct session;
@@ -128,12 +129,13 @@ struct task {
 	struct thread_group *group;
 	struct caller caller; /* credentials, files, fs: what the VFS sees */
 	/*
-	 * These and caller's cred, fs and files are replaced by the task itself, under S: it looks
-	 * at them freely, others under S (task_mm_get and its kin) while they are not NULL.
+	 * These and caller's cred, fs, files and net are replaced by the task itself, under S: it
+	 * looks at them freely, others under S (task_mm_get and its kin) while they are not NULL.
 	 */
 	struct fiber *fiber;
 	struct platform_thread *thread;
 	struct mm *mm;
+	struct ns_set *ns; /* sentry/ns_set.h */
 	char comm[COMM_LEN];
 
 	/* T */

@@ -1,6 +1,7 @@
 /*
  * Root, current directory and umask of a group of tasks.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include "base/census.h"
 #include "fs/vfs/fs_context.h"
@@ -39,6 +40,25 @@ struct fs_context *fs_context_copy(struct fs_context *fs)
 	path_put(root);
 	path_put(cwd);
 	return copy;
+}
+
+int fs_context_unshare(struct fs_context *fs, struct user_ns *owner, struct fs_context **out)
+{
+	struct path root = fs_context_root(fs), cwd = fs_context_cwd(fs);
+	struct mount_ns *ns;
+	int err = mount_ns_clone(fs->ns, owner, &ns, &root, &cwd);
+
+	if (!err) {
+		lock_acquire(&fs->lock);
+		u32 umask = fs->umask;
+		lock_release(&fs->lock);
+		*out = fs_context_create(ns, root, cwd, umask);
+		mount_ns_put(ns);
+		err = *out ? 0 : -ENOMEM;
+	}
+	path_put(root);
+	path_put(cwd);
+	return err;
 }
 
 struct fs_context *fs_context_get(struct fs_context *fs)

@@ -19,6 +19,9 @@ struct fs_context {
 struct fs_context *fs_context_create(struct mount_ns *ns, struct path root, struct path cwd,
                                      u32 umask);
 struct fs_context *fs_context_copy(struct fs_context *fs); /* for clone without CLONE_FS */
+/* The same places in a copy of the mount namespace, which owner is to own. */
+must_check int fs_context_unshare(struct fs_context *fs, struct user_ns *owner,
+                                  struct fs_context **out);
 struct fs_context *fs_context_get(struct fs_context *fs);
 void fs_context_put(struct fs_context *fs);
 struct path fs_context_root(struct fs_context *fs); /* +1 */

@@ -251,16 +251,45 @@ bool mount_follow_up(struct path *p)
 	return true;
 }
 
-static struct mount_ns *mount_ns_alloc(void)
+static void mount_ns_free(struct ns *n)
+{
+	struct mount_ns *ns = mount_ns_of(n);
+	struct mount_list gone = TAILQ_HEAD_INITIALIZER(gone);
+
+	lock_acquire(&mounts_lock);
+	if (ns->root)
+		mount_take_out(ns->root, &gone);
+	lock_release(&mounts_lock);
+	mount_drop_list(&gone);
+	ns_destroy(n);
+	free(ns);
+	census_add(&mount_ns_census, -1);
+}
+
+static int mount_ns_alloc(struct user_ns *owner, struct mount_ns **out)
 {
 	struct mount_ns *ns = calloc(1, sizeof(*ns));
+	int err = ns ? ns_init(&ns->ns, NS_MNT, owner, mount_ns_free) : -ENOMEM;
 
-	if (!ns)
-		return NULL;
-	ref_init(&ns->ref);
+	if (err) {
+		free(ns);
+		return err;
+	}
 	TAILQ_INIT(&ns->mounts);
 	census_add(&mount_ns_census, 1);
-	return ns;
+	*out = ns;
+	return 0;
+}
+
+struct ns *mount_ns_base(struct mount_ns *ns)
+{
+	return &ns->ns;
+}
+
+struct mount_ns *mount_ns_of(struct ns *n)
+{
+	BUG_ON(n->kind != NS_MNT);
+	return container_of(n, struct mount_ns, ns);
 }
 
 void mount_ns_add(struct mount_ns *ns, struct mount *m)
@@ -270,11 +299,15 @@ void mount_ns_add(struct mount_ns *ns, struct mount *m)
 	TAILQ_INSERT_TAIL(&ns->mounts, m, ns_link);
 }
 
-int mount_ns_create(struct super *sb, u64 flags, struct mount_ns **out)
+int mount_ns_create(struct super *sb, u64 flags, struct user_ns *owner, struct mount_ns **out)
 {
-	struct mount_ns *ns = mount_ns_alloc();
-	struct mount *m = ns ? mount_create(super_get(sb), super_root_dentry(sb), flags) : NULL;
+	struct mount_ns *ns;
+	struct mount *m;
+	int err = mount_ns_alloc(owner, &ns);
 
+	if (err)
+		return err;
+	m = mount_create(super_get(sb), super_root_dentry(sb), flags);
 	if (!m) {
 		mount_ns_put(ns);
 		return -ENOMEM;
@@ -287,17 +320,18 @@ int mount_ns_create(struct super *sb, u64 flags, struct mount_ns **out)
 	return 0;
 }
 
-int mount_ns_clone(struct mount_ns *old, struct mount_ns **out, struct path *root, struct path *cwd)
+int mount_ns_clone(struct mount_ns *old, struct user_ns *owner, struct mount_ns **out,
+                   struct path *root, struct path *cwd)
 {
-	struct mount_ns *ns = mount_ns_alloc();
 	struct mount_list copies = TAILQ_HEAD_INITIALIZER(copies);
 	struct path *fix[2] = {root, cwd};
+	struct mount_ns *ns;
 	struct path top;
 	struct mount *m;
-	int err;
+	int err = mount_ns_alloc(owner, &ns);
 
-	if (!ns)
-		return -ENOMEM;
+	if (err)
+		return err;
 	top = mount_ns_root(old);
 	err = mount_copy_tree(top.mnt, top.dentry, true, &copies, fix);
 	path_put(top);
@@ -319,23 +353,14 @@ int mount_ns_clone(struct mount_ns *old, struct mount_ns **out, struct path *roo
 struct mount_ns *mount_ns_get(struct mount_ns *ns)
 {
 	if (ns)
-		ref_get(&ns->ref);
+		ns_get(&ns->ns);
 	return ns;
 }
 
 void mount_ns_put(struct mount_ns *ns)
 {
-	struct mount_list gone = TAILQ_HEAD_INITIALIZER(gone);
-
-	if (!ns || !ref_put(&ns->ref))
-		return;
-	lock_acquire(&mounts_lock);
-	if (ns->root)
-		mount_take_out(ns->root, &gone);
-	lock_release(&mounts_lock);
-	mount_drop_list(&gone);
-	free(ns);
-	census_add(&mount_ns_census, -1);
+	if (ns)
+		ns_put(&ns->ns);
 }
 
 struct path mount_ns_root(struct mount_ns *ns)

@@ -4,6 +4,7 @@
  * a root; CLONE_NEWNS copies it.
  */
 #pragma once
+#include "base/ns.h"
 #include "base/ref.h"
 #include "base/types.h"
 #include "fs/vfs/dentry.h"
@@ -53,16 +54,23 @@ void path_put(struct path p);
 bool path_equal(struct path a, struct path b);
 
 /* A namespace whose root is sb. One reference each. */
-must_check int mount_ns_create(struct super *sb, u64 flags, struct mount_ns **out);
-must_check int mount_ns_clone(struct mount_ns *ns, struct mount_ns **out, struct path *root,
-                              struct path *cwd);
+must_check int mount_ns_create(struct super *sb, u64 flags, struct user_ns *owner,
+                               struct mount_ns **out);
+/* Copies every mount of ns. root and cwd, within ns, move to the copies (references too). */
+must_check int mount_ns_clone(struct mount_ns *ns, struct user_ns *owner, struct mount_ns **out,
+                              struct path *root, struct path *cwd);
+struct ns *mount_ns_base(struct mount_ns *ns);
+struct mount_ns *mount_ns_of(struct ns *n); /* of kind NS_MNT */
 struct mount_ns *mount_ns_get(struct mount_ns *ns);
 void mount_ns_put(struct mount_ns *ns);
 struct path mount_ns_root(struct mount_ns *ns); /* +1 */
 
 /* Mounts sb at `at` (on top of what is there). */
 must_check int mount_attach(struct mount_ns *ns, struct path at, struct super *sb, u64 flags);
-/* mount --bind: src's dentry becomes the root of a new mount at `at`. recursive: MS_REC. */
+/*
+ * mount --bind: src's dentry becomes the root of a new mount at `at`. recursive: MS_REC. src
+ * may have no mount: an object that has no other name.
+ */
 must_check int mount_bind(struct mount_ns *ns, struct path at, struct path src, u64 flags,
                           bool recursive);
 must_check int mount_move(struct mount_ns *ns, struct path from, struct path to);

@@ -81,10 +81,11 @@ static int graft(struct mount_ns *ns, struct path at, struct mount_list *list)
 	return err;
 }
 
-int mount_attach(struct mount_ns *ns, struct path at, struct super *sb, u64 flags)
+static int mount_root_at(struct mount_ns *ns, struct path at, struct super *sb, struct dentry *root,
+                         u64 flags)
 {
 	struct mount_list list = TAILQ_HEAD_INITIALIZER(list);
-	struct mount *m = mount_create(super_get(sb), super_root_dentry(sb), flags);
+	struct mount *m = mount_create(super_get(sb), dentry_get(root), flags);
 
 	if (!m)
 		return -ENOMEM;
@@ -92,12 +93,24 @@ int mount_attach(struct mount_ns *ns, struct path at, struct super *sb, u64 flag
 	return graft(ns, at, &list);
 }
 
+int mount_attach(struct mount_ns *ns, struct path at, struct super *sb, u64 flags)
+{
+	struct dentry *root = super_root_dentry(sb);
+	int err = root ? mount_root_at(ns, at, sb, root, flags) : -ENOMEM;
+
+	if (root)
+		dentry_put(root);
+	return err;
+}
+
 int mount_bind(struct mount_ns *ns, struct path at, struct path src, u64 flags, bool recursive)
 {
 	struct mount_list list = TAILQ_HEAD_INITIALIZER(list);
 	int err;
 
-	if (!src.mnt || !src.mnt->ns)
+	if (!src.mnt)
+		return mount_root_at(ns, at, dentry_inode(src.dentry)->sb, src.dentry, flags);
+	if (!src.mnt->ns)
 		return -EINVAL;
 	err = mount_copy_tree(src.mnt, src.dentry, recursive, &list, NULL);
 	if (err)

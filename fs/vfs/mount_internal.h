@@ -14,7 +14,7 @@
 TAILQ_HEAD(mount_list, mount);
 
 struct mount_ns {
-	struct ref ref;
+	struct ns ns;
 	struct mount *root;       /* guarded by mounts_lock, like all below */
 	struct mount_list mounts; /* in the order of /proc/PID/mountinfo */
 	u32 count;

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
-#define OVERFLOW_ID 65534 /* nobody: what a receiver hears who asked too late */
-
 static CENSUS(message_census, "unix message");
 
 struct unix_msg *unix_msg_alloc(u32 cap)

@@ -5,11 +5,17 @@
 #pragma once
 #include "base/types.h"
 
+struct ipc_ns;
+struct ns;
 struct pseudo_ref;
 struct text;
 struct thread_group;
+struct user_ns;
 
-void ipc_init(void);
+/* An empty namespace; one reference. -ENOMEM, -ENOSPC. */
+must_check int ipc_ns_create(struct user_ns *owner, struct ipc_ns **out);
+struct ns *ipc_ns_base(struct ipc_ns *ns);
+struct ipc_ns *ipc_ns_of(struct ns *n); /* of kind NS_IPC */
 /* A process ends: its semaphore adjustments are made (SEM_UNDO). On one of its own fibers. */
 void ipc_group_exit(struct thread_group *g);
 

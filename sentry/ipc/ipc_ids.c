@@ -10,12 +10,6 @@
 
 #define SEQ_MAX 0xffff
 
-void ipc_ids_init(struct ipc_ids *ids, u32 limit, void (*free)(struct ipc_object *o))
-{
-	*ids = (struct ipc_ids){.limit = limit, .free = free};
-	mutex_init(&ids->mutex, RANK_IPC);
-}
-
 s64 ipc_now(void)
 {
 	return (s64)(time_realtime() / 1000000000);
@@ -131,17 +125,19 @@ static s64 ipc_add(struct ipc_ids *ids, s32 key, u32 mode, const struct ipc_make
 	s64 i;
 	int err;
 
-	if (ids->used >= ids->limit)
+	if (ids->used >= ids->kind->limit)
 		return -ENOSPC;
 	err = maker->create(arg, &o);
 	if (err)
 		return err;
 	i = free_slot(ids);
 	if (i < 0) {
-		ids->free(o);
+		ids->kind->free(o);
 		return -ENOMEM;
 	}
 	ref_init(&o->ref);
+	o->ids = ids;
+	o->free = ids->kind->free;
 	o->key = key;
 	o->uid = o->cuid = c->euid;
 	o->gid = o->cgid = c->egid;
@@ -182,16 +178,18 @@ void ipc_forget_key(struct ipc_object *o)
 	o->key = IPC_PRIVATE;
 }
 
-void ipc_remove(struct ipc_ids *ids, struct ipc_object *o)
+void ipc_remove(struct ipc_object *o)
 {
+	struct ipc_ids *ids = o->ids;
+
 	ids->slot[o->id & IPC_INDEX_MASK] = NULL;
 	ids->used--;
 	o->removed = true;
-	ipc_object_put(ids, o);
+	ipc_object_put(o);
 }
 
-void ipc_object_put(struct ipc_ids *ids, struct ipc_object *o)
+void ipc_object_put(struct ipc_object *o)
 {
 	if (ref_put(&o->ref))
-		ids->free(o);
+		o->free(o);
 }

@@ -2,12 +2,14 @@
  * What the three kinds of System V IPC have in common: tables of objects by
  * identifier and key, permissions, removal (ipc/util.c).
  *
- * One mutex per kind guards its table and all of its objects. An identifier is
- * an index into the table and a sequence number, so that one of a removed
+ * A namespace has a table of each kind. One mutex per kind guards its tables and all
+ * of its objects, so that what links them (a process's SEM_UNDO) may cross namespaces.
+ * An identifier is an index into the table and a sequence number, so that one of a removed
  * object is not taken for that of its successor.
  */
 #pragma once
 #include "base/mutex.h"
+#include "base/ns.h"
 #include "base/ref.h"
 #include "base/types.h"
 #include <sys/ipc.h>
@@ -17,8 +19,22 @@ struct text;
 #define IPC_INDEX_BITS 15
 #define IPC_INDEX_MASK ((1 << IPC_INDEX_BITS) - 1)
 
+enum ipc_kind { IPC_SHM, IPC_SEM, IPC_MSG, IPC_KINDS };
+struct ipc_object;
+
+/* What differs between the kinds. */
+struct ipc_kind_ops {
+	u32 limit;                            /* most objects of a namespace */
+	void (*free)(struct ipc_object *o);   /* the last reference is gone */
+	void (*remove)(struct ipc_object *o); /* its namespace ends; mutex held */
+};
+extern const struct ipc_kind_ops shm_kind, sem_kind, msg_kind;
+extern struct mutex ipc_mutex[IPC_KINDS];
+
 struct ipc_object {
-	struct ref ref; /* the table's, and of those who sleep on it */
+	struct ref ref;      /* the table's, and of those who sleep on it */
+	struct ipc_ids *ids; /* the table; valid until it is removed */
+	void (*free)(struct ipc_object *o);
 	/* The rest: the table's mutex. */
 	s32 key, id;
 	u32 uid, gid, cuid, cgid;
@@ -28,19 +44,26 @@ struct ipc_object {
 };
 
 struct ipc_ids {
-	struct mutex mutex;
+	const struct ipc_kind_ops *kind;
 	struct ipc_object **slot;
-	u32 size;  /* slots allocated */
-	u32 used;  /* objects */
-	u32 limit; /* most objects */
-	u32 next;  /* where the search for a free slot begins */
+	u32 size; /* slots allocated */
+	u32 used; /* objects */
+	u32 next; /* where the search for a free slot begins */
 	u16 seq;
-	void (*free)(struct ipc_object *o); /* the last reference is gone */
+	u64 pages; /* of all shared memory segments */
 };
 
-void ipc_ids_init(struct ipc_ids *ids, u32 limit, void (*free)(struct ipc_object *o));
+struct ipc_ns {
+	struct ns ns;
+	struct ipc_ids ids[IPC_KINDS];
+	u32 mqueues; /* POSIX message queues that have names in it */
+};
+struct ipc_ns *ipc_ns_of_caller(void); /* of the calling task; borrowed */
 
-/* All of these with ids->mutex held. */
+/* The table of the calling task's namespace. */
+struct ipc_ids *ipc_ids_of_caller(enum ipc_kind kind);
+
+/* All of these with the kind's mutex held. */
 
 /* How shmget, semget and msgget make or find an object: arg is theirs. */
 struct ipc_maker {
@@ -55,10 +78,10 @@ must_check int ipc_find(struct ipc_ids *ids, s32 id, struct ipc_object **out);
 struct ipc_object *ipc_at(struct ipc_ids *ids, s32 index);
 /* The highest index in use, 0 if there is none: what *_INFO returns. */
 int ipc_last_index(const struct ipc_ids *ids);
-void ipc_remove(struct ipc_ids *ids, struct ipc_object *o);
+void ipc_remove(struct ipc_object *o);
 /* An object that is to go cannot be found by its key any more. */
 void ipc_forget_key(struct ipc_object *o);
-void ipc_object_put(struct ipc_ids *ids, struct ipc_object *o);
+void ipc_object_put(struct ipc_object *o);
 
 /* want: S_IRUGO and S_IWUGO bits. 0 or -EACCES. */
 must_check int ipc_permission(const struct ipc_object *o, u32 want);

@@ -12,8 +12,10 @@
 #include "fs/vfs/file.h"
 #include "fs/vfs/fs_context.h"
 #include "fs/vfs/inode.h"
+#include "sentry/ipc/ipc_ids.h"
 #include "sentry/signal.h"
 #include "sentry/task.h"
+#include <bsd/sys/queue.h>
 #include <errno.h>
 #include <limits.h>
 #include <linux/capability.h>
@@ -63,19 +65,13 @@ struct mqueue {
 
 	/* table_mutex */
 	TAILQ_ENTRY(mqueue) link;
-	bool named;
+	struct ipc_ns *ns; /* whose name it has; NULL: unlinked */
 	char name[NAME_MAX + 1];
 };
 
-static struct mutex table_mutex;
-static TAILQ_HEAD(, mqueue) table;
-static u32 table_count;
-
-void mqueue_init(void)
-{
-	mutex_init(&table_mutex, RANK_IPC);
-	TAILQ_INIT(&table);
-}
+/* Those that have names, of all namespaces: a user's limit counts them together. */
+static TAILQ_HEAD(, mqueue) table = TAILQ_HEAD_INITIALIZER(table);
+static struct mutex table_mutex = MUTEX_INIT(table_mutex, RANK_IPC);
 
 static void mqueue_put(struct mqueue *q)
 {
@@ -179,10 +175,11 @@ static int name_check(const char *name)
 
 static struct mqueue *find(const char *name)
 {
+	const struct ipc_ns *ns = ipc_ns_of_caller();
 	struct mqueue *q;
 
 	TAILQ_FOREACH (q, &table, link)
-		if (!strcmp(q->name, name))
+		if (q->ns == ns && !strcmp(q->name, name))
 			return q;
 	return NULL;
 }
@@ -242,11 +239,12 @@ static int create_locked(struct task *t, const char *name, u32 mode, const struc
 	struct mq_attr a = {.mq_maxmsg = MESSAGES_DEFAULT, .mq_msgsize = SIZE_DEFAULT};
 	bool privileged = task_capable(t, CAP_SYS_RESOURCE);
 	const struct cred *c = caller_cred();
+	struct ipc_ns *ns = ipc_ns_of_caller();
 	struct mqueue *q;
 	u64 cost;
 	int err;
 
-	if (table_count >= QUEUES_MAX && !privileged)
+	if (ns->mqueues >= QUEUES_MAX && !privileged)
 		return -ENOSPC;
 	if (attr) {
 		a = *attr;
@@ -273,9 +271,9 @@ static int create_locked(struct task *t, const char *name, u32 mode, const struc
 	q->uid = c->fsuid;
 	q->gid = c->fsgid;
 	strcpy(q->name, name);
-	q->named = true;
+	q->ns = ns;
 	TAILQ_INSERT_TAIL(&table, q, link);
-	table_count++;
+	ns->mqueues++;
 	*out = q;
 	return 0;
 }
@@ -283,8 +281,21 @@ static int create_locked(struct task *t, const char *name, u32 mode, const struc
 static void forget_locked(struct mqueue *q)
 {
 	TAILQ_REMOVE(&table, q, link);
-	table_count--;
-	q->named = false;
+	q->ns->mqueues--;
+	q->ns = NULL;
+}
+
+void mqueue_ns_end(struct ipc_ns *ns)
+{
+	struct mqueue *q, *next;
+
+	mutex_guard(&table_mutex);
+	TAILQ_FOREACH_SAFE (q, &table, link, next) {
+		if (q->ns != ns)
+			continue;
+		forget_locked(q);
+		mqueue_put(q);
+	}
 }
 
 /* The queue with a reference. */

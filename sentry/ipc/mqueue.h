@@ -8,11 +8,13 @@
 #include <signal.h>
 
 struct file;
+struct ipc_ns;
 struct task;
 
 #define MQ_PRIORITIES 32768u
 
-void mqueue_init(void);
+/* The namespace goes, and the names of its queues. */
+void mqueue_ns_end(struct ipc_ns *ns);
 
 /*
  * Opens, or with O_CREAT makes, the queue of that name. attr NULL: the default size. -EINVAL,

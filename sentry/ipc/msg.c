@@ -11,7 +11,6 @@
 #include "base/waitq.h"
 #include "fs/pseudo/pseudo.h"
 #include "fs/vfs/file.h"
-#include "sentry/ipc/ipc_internal.h"
 #include "sentry/syscall.h"
 #include <errno.h>
 #include <limits.h>
@@ -48,7 +47,10 @@ struct msg_queue {
 	s64 stime, rtime, ctime;
 };
 
-static struct ipc_ids queues;
+static struct ipc_ids *msg_ids(void)
+{
+	return ipc_ids_of_caller(IPC_MSG);
+}
 
 static void queue_free(struct ipc_object *o)
 {
@@ -63,10 +65,17 @@ static void queue_free(struct ipc_object *o)
 	free(q);
 }
 
-void msg_ids_init(void)
+static void queue_remove(struct ipc_object *o)
 {
-	ipc_ids_init(&queues, MSG_QUEUES_MAX, queue_free);
+	struct msg_queue *q = container_of(o, struct msg_queue, base);
+
+	ref_get(&o->ref);
+	ipc_remove(o);
+	waitq_wake(&q->waitq, EPOLLIN | EPOLLOUT);
+	ipc_object_put(o);
 }
+
+const struct ipc_kind_ops msg_kind = {MSG_QUEUES_MAX, queue_free, queue_remove};
 
 static int queue_create(void *arg unused_arg, struct ipc_object **out)
 {
@@ -86,14 +95,14 @@ s64 sys_msgget(struct task *t unused_arg, const struct syscall_args *a)
 {
 	static const struct ipc_maker maker = {queue_create, NULL};
 
-	mutex_guard(&queues.mutex);
-	return ipc_get(&queues, arg_int(a, 0), arg_int(a, 1), &maker, NULL);
+	mutex_guard(&ipc_mutex[IPC_MSG]);
+	return ipc_get(msg_ids(), arg_int(a, 0), arg_int(a, 1), &maker, NULL);
 }
 
 static int queue_find(s32 id, u32 want, struct msg_queue **out)
 {
 	struct ipc_object *o;
-	int err = ipc_find(&queues, id, &o);
+	int err = ipc_find(msg_ids(), id, &o);
 
 	if (!err && want)
 		err = ipc_permission(o, want);
@@ -124,7 +133,7 @@ static int queue_attempt(s32 id, struct attempt *a)
 	struct msg_queue *q = NULL;
 	int err;
 	{
-		mutex_guard(&queues.mutex);
+		mutex_guard(&ipc_mutex[IPC_MSG]);
 		err = queue_find(id, a->want, &q);
 		if (!err)
 			err = a->fn(q, a);
@@ -136,7 +145,7 @@ static int queue_attempt(s32 id, struct attempt *a)
 	waitq_add(&q->waitq, &w.waiter, a->events);
 	for (;;) {
 		{
-			mutex_guard(&queues.mutex);
+			mutex_guard(&ipc_mutex[IPC_MSG]);
 			err = q->base.removed ? -EIDRM : ipc_permission(&q->base, a->want);
 			if (!err)
 				err = a->fn(q, a);
@@ -150,7 +159,7 @@ static int queue_attempt(s32 id, struct attempt *a)
 		}
 	}
 	waitq_remove(&q->waitq, &w.waiter);
-	ipc_object_put(&queues, &q->base);
+	ipc_object_put(&q->base);
 	return err;
 }
 
@@ -314,16 +323,16 @@ static s64 msg_info(int cmd, struct uptr buf)
 	};
 	int last;
 	{
-		mutex_guard(&queues.mutex);
-		last = ipc_last_index(&queues);
+		mutex_guard(&ipc_mutex[IPC_MSG]);
+		last = ipc_last_index(msg_ids());
 		if (cmd == MSG_INFO) {
-			info.msgpool = (int)queues.used;
+			info.msgpool = (int)msg_ids()->used;
 			info.msgmap = info.msgtql = 0;
-			for (u32 i = 0; i < queues.size; i++) {
+			for (u32 i = 0; i < msg_ids()->size; i++) {
 				const struct msg_queue *q;
-				if (!queues.slot[i])
+				if (!msg_ids()->slot[i])
 					continue;
-				q = container_of(queues.slot[i], struct msg_queue, base);
+				q = container_of(msg_ids()->slot[i], struct msg_queue, base);
 				info.msgmap += (int)q->count;
 				info.msgtql += (int)q->bytes;
 			}
@@ -338,10 +347,10 @@ static s64 msg_stat(s32 id, int cmd, struct uptr buf)
 	struct ipc_object *o;
 	s64 result = 0;
 	{
-		mutex_guard(&queues.mutex);
+		mutex_guard(&ipc_mutex[IPC_MSG]);
 		if (cmd == IPC_STAT)
-			result = ipc_find(&queues, id, &o);
-		else if (!(o = ipc_at(&queues, id)))
+			result = ipc_find(msg_ids(), id, &o);
+		else if (!(o = ipc_at(msg_ids(), id)))
 			result = -EINVAL;
 		if (!result && cmd != MSG_STAT_ANY_)
 			result = ipc_permission(o, MAY_READ_ALL);
@@ -358,17 +367,14 @@ static s64 msg_change(struct task *t, s32 id, int cmd, const struct msqid_ds *ds
 	struct msg_queue *q;
 	int err;
 
-	mutex_guard(&queues.mutex);
+	mutex_guard(&ipc_mutex[IPC_MSG]);
 	err = queue_find(id, 0, &q);
 	if (!err)
 		err = ipc_owner(&q->base);
 	if (err)
 		return err;
 	if (cmd == IPC_RMID) {
-		ref_get(&q->base.ref);
-		ipc_remove(&queues, &q->base);
-		waitq_wake(&q->waitq, EPOLLIN | EPOLLOUT);
-		ipc_object_put(&queues, &q->base);
+		queue_remove(&q->base);
 		return 0;
 	}
 	if (ds->msg_qbytes > MSG_BYTES_MAX && !task_capable(t, CAP_SYS_RESOURCE))
@@ -415,9 +421,9 @@ int ipc_show_msg(const struct pseudo_ref *ref unused_arg, struct text *t)
 {
 	text_add(t, "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid"
 	            "  cuid  cgid      stime      rtime      ctime\n");
-	mutex_guard(&queues.mutex);
-	for (u32 i = 0; i < queues.size; i++) {
-		const struct ipc_object *o = queues.slot[i];
+	mutex_guard(&ipc_mutex[IPC_MSG]);
+	for (u32 i = 0; i < msg_ids()->size; i++) {
+		const struct ipc_object *o = msg_ids()->slot[i];
 		const struct msg_queue *q;
 		if (!o)
 			continue;

@@ -4,28 +4,27 @@
  *
  * Operations of one semop happen all or not at all. One that must wait is queued
  * on the set and carried out by whoever makes it possible, in the order of arrival,
- * so that a sleeper wakes with its work done. sems.mutex guards everything.
+ * so that a sleeper wakes with its work done. The kind's mutex guards everything.
  */
 #include "sentry/ipc/sem.h"
 #include "sentry/ipc/ipc.h"
 #include "base/caller.h"
-#include "sentry/ipc/ipc_internal.h"
 #include "sentry/task.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct ipc_ids sems;
 
 static void sem_free(struct ipc_object *o)
 {
 	free(container_of(o, struct sem_set, base));
 }
 
-void sem_ids_init(void)
+static void sem_remove(struct ipc_object *o)
 {
-	ipc_ids_init(&sems, SEM_SETS_MAX, sem_free);
+	sem_set_remove(container_of(o, struct sem_set, base));
 }
+
+const struct ipc_kind_ops sem_kind = {SEM_SETS_MAX, sem_free, sem_remove};
 
 struct sem_set *sem_set_create(u32 n)
 {
@@ -228,7 +227,7 @@ void ipc_group_exit(struct thread_group *g)
 
 	if (!l)
 		return;
-	mutex_guard(&sems.mutex);
+	mutex_guard(&ipc_mutex[IPC_SEM]);
 	while ((u = LIST_FIRST(&l->undos)))
 		undo_apply(u, g->pid);
 	g->ipc = NULL;
@@ -244,5 +243,5 @@ void sem_set_remove(struct sem_set *s)
 		undo_free(u);
 	while ((w = TAILQ_FIRST(&s->waiting)))
 		waiter_finish(s, w, -EIDRM);
-	ipc_remove(&sems, &s->base);
+	ipc_remove(&s->base);
 }

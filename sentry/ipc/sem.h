@@ -1,4 +1,4 @@
-/* Semaphore sets: between sem.c and sys_sem.c. All with sems.mutex held. */
+/* Semaphore sets: between sem.c and sys_sem.c. All with the kind's mutex held. */
 #pragma once
 #include "base/fiber.h"
 #include "sentry/ipc/ipc_ids.h"
@@ -53,7 +53,10 @@ struct sem_set {
 	struct sem sem[];
 };
 
-extern struct ipc_ids sems;
+static inline struct ipc_ids *sem_ids(void)
+{
+	return ipc_ids_of_caller(IPC_SEM);
+}
 
 struct sem_set *sem_set_create(u32 n);
 /* Everyone who waits gets EIDRM. */

@@ -13,7 +13,6 @@
 #include "fs/tmpfs/tmpfs.h"
 #include "fs/vfs/file.h"
 #include "fs/vfs/inode.h"
-#include "sentry/ipc/ipc_internal.h"
 #include "sentry/mm_internal.h"
 #include "sentry/syscall.h"
 #include <errno.h>
@@ -36,14 +35,16 @@ struct shm {
 	struct ipc_object base;
 	struct file *file; /* held */
 	u64 size;
-	/* Forks count under the mutex of an address space, which comes after shms.mutex. */
+	/* Forks count under the mutex of an address space, which comes after the kind's. */
 	_Atomic u64 attached;
 	s32 cpid, lpid;
 	s64 atime, dtime, ctime;
 };
 
-static struct ipc_ids shms;
-static u64 shm_pages; /* of all segments; shms.mutex */
+static struct ipc_ids *shm_ids(void)
+{
+	return ipc_ids_of_caller(IPC_SHM);
+}
 
 static void shm_free(struct ipc_object *o)
 {
@@ -53,18 +54,19 @@ static void shm_free(struct ipc_object *o)
 	free(s);
 }
 
-void shm_ids_init(void)
-{
-	ipc_ids_init(&shms, SHM_COUNT_MAX, shm_free);
-}
-
-/* The identifier is gone for good. shms.mutex held, and a reference, so that it is not freed here.
- */
+/* The identifier is gone for good. A reference is held, so that it is not freed here. */
 static void shm_destroy(struct shm *s)
 {
-	shm_pages -= PAGE_ALIGN(s->size) / PAGE_SIZE;
-	ipc_remove(&shms, &s->base);
+	s->base.ids->pages -= PAGE_ALIGN(s->size) / PAGE_SIZE;
+	ipc_remove(&s->base);
 }
+
+static void shm_remove(struct ipc_object *o)
+{
+	shm_destroy(container_of(o, struct shm, base));
+}
+
+const struct ipc_kind_ops shm_kind = {SHM_COUNT_MAX, shm_free, shm_remove};
 
 /* ---- shmget ------------------------------------------------------------------ */
 
@@ -97,7 +99,7 @@ static int shm_create(void *arg, struct ipc_object **out)
 	s->size = r->size;
 	s->cpid = caller()->pid;
 	s->ctime = ipc_now();
-	shm_pages += PAGE_ALIGN(s->size) / PAGE_SIZE;
+	shm_ids()->pages += PAGE_ALIGN(s->size) / PAGE_SIZE;
 	*out = &s->base;
 	return 0;
 }
@@ -119,8 +121,8 @@ s64 sys_shmget(struct task *t unused_arg, const struct syscall_args *a)
 
 	for (;;) {
 		{
-			mutex_guard(&shms.mutex);
-			result = ipc_get(&shms, r.key, (int)r.flags, &maker, &r);
+			mutex_guard(&ipc_mutex[IPC_SHM]);
+			result = ipc_get(shm_ids(), r.key, (int)r.flags, &maker, &r);
 		}
 		if (result != -EAGAIN)
 			break;
@@ -149,7 +151,7 @@ static void shm_added(void *arg)
 static void shm_release(struct shm *s, bool detached)
 {
 	{
-		mutex_guard(&shms.mutex);
+		mutex_guard(&ipc_mutex[IPC_SHM]);
 		if (detached) {
 			s->dtime = ipc_now();
 			s->lpid = caller()->pid;
@@ -158,7 +160,7 @@ static void shm_release(struct shm *s, bool detached)
 		    !s->base.removed)
 			shm_destroy(s);
 	}
-	ipc_object_put(&shms, &s->base);
+	ipc_object_put(&s->base);
 }
 
 static void shm_gone(void *arg)
@@ -175,8 +177,8 @@ static int shm_attach_begin(s32 id, u32 want, struct shm **out)
 	struct shm *s;
 	int err;
 
-	mutex_guard(&shms.mutex);
-	err = ipc_find(&shms, id, &o);
+	mutex_guard(&ipc_mutex[IPC_SHM]);
+	err = ipc_find(shm_ids(), id, &o);
 	if (!err)
 		err = ipc_permission(o, want);
 	if (err)
@@ -262,8 +264,8 @@ static s64 shm_limits(struct uptr buf)
 	};
 	int last;
 	{
-		mutex_guard(&shms.mutex);
-		last = ipc_last_index(&shms);
+		mutex_guard(&ipc_mutex[IPC_SHM]);
+		last = ipc_last_index(shm_ids());
 	}
 	return put_user(buf, &info) ? -EFAULT : last;
 }
@@ -273,11 +275,11 @@ static s64 shm_usage(struct uptr buf)
 	struct shm_info info = {0};
 	int last;
 	{
-		mutex_guard(&shms.mutex);
-		info.used_ids = (int)shms.used;
-		info.shm_tot = shm_pages;
-		info.shm_rss = shm_pages;
-		last = ipc_last_index(&shms);
+		mutex_guard(&ipc_mutex[IPC_SHM]);
+		info.used_ids = (int)shm_ids()->used;
+		info.shm_tot = shm_ids()->pages;
+		info.shm_rss = shm_ids()->pages;
+		last = ipc_last_index(shm_ids());
 	}
 	return put_user(buf, &info) ? -EFAULT : last;
 }
@@ -288,10 +290,10 @@ static s64 shm_stat(s32 id, int cmd, struct uptr buf)
 	struct ipc_object *o;
 	s64 result = 0;
 	{
-		mutex_guard(&shms.mutex);
+		mutex_guard(&ipc_mutex[IPC_SHM]);
 		if (cmd == IPC_STAT)
-			result = ipc_find(&shms, id, &o);
-		else if (!(o = ipc_at(&shms, id)))
+			result = ipc_find(shm_ids(), id, &o);
+		else if (!(o = ipc_at(shm_ids(), id)))
 			result = -EINVAL;
 		if (!result && cmd != SHM_STAT_ANY_)
 			result = ipc_permission(o, S_IRUSR | S_IRGRP | S_IROTH);
@@ -350,15 +352,15 @@ static s64 shm_change(struct task *t, s32 id, int cmd, const struct shmid_ds *ds
 	struct ipc_object *o;
 	int err;
 	{
-		mutex_guard(&shms.mutex);
-		err = ipc_find(&shms, id, &o);
+		mutex_guard(&ipc_mutex[IPC_SHM]);
+		err = ipc_find(shm_ids(), id, &o);
 		if (err)
 			return err;
 		ref_get(&o->ref);
 		err = shm_change_locked(t, container_of(o, struct shm, base), cmd, ds);
 	}
 	/* Its file goes outside the mutex. */
-	ipc_object_put(&shms, o);
+	ipc_object_put(o);
 	return err;
 }
 
@@ -399,9 +401,9 @@ int ipc_show_shm(const struct pseudo_ref *ref unused_arg, struct text *t)
 	         "       key      shmid perms                  size  cpid  lpid nattch   uid   gid"
 	         "  cuid  cgid      atime      dtime      ctime                   rss"
 	         "                  swap\n");
-	mutex_guard(&shms.mutex);
-	for (u32 i = 0; i < shms.size; i++) {
-		const struct ipc_object *o = shms.slot[i];
+	mutex_guard(&ipc_mutex[IPC_SHM]);
+	for (u32 i = 0; i < shm_ids()->size; i++) {
+		const struct ipc_object *o = shm_ids()->slot[i];
 		struct shmid_ds ds;
 		if (!o)
 			continue;

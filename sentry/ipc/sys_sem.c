@@ -46,14 +46,14 @@ s64 sys_semget(struct task *t unused_arg, const struct syscall_args *a)
 
 	if (n < 0 || n > (int)SEM_PER_SET_MAX)
 		return -EINVAL;
-	mutex_guard(&sems.mutex);
-	return ipc_get(&sems, arg_int(a, 0), arg_int(a, 2), &maker, &n);
+	mutex_guard(&ipc_mutex[IPC_SEM]);
+	return ipc_get(sem_ids(), arg_int(a, 0), arg_int(a, 2), &maker, &n);
 }
 
 static int sem_find(s32 id, u32 want, struct sem_set **out)
 {
 	struct ipc_object *o;
-	int err = ipc_find(&sems, id, &o);
+	int err = ipc_find(sem_ids(), id, &o);
 
 	if (!err && want)
 		err = ipc_permission(o, want);
@@ -77,7 +77,7 @@ static int semop_begin(struct task *t, s32 id, struct sem_waiter *w, struct sem_
 		w->alters |= w->op[i].sem_op != 0;
 		undo |= (w->op[i].sem_flg & SEM_UNDO) != 0;
 	}
-	mutex_guard(&sems.mutex);
+	mutex_guard(&ipc_mutex[IPC_SEM]);
 	err = sem_find(id, 0, &s);
 	if (err)
 		return err;
@@ -99,7 +99,7 @@ static int semop_wait(struct sem_set *s, struct sem_waiter *w, u64 deadline)
 
 	for (;;) {
 		err = fiber_sleep(deadline);
-		mutex_guard(&sems.mutex);
+		mutex_guard(&ipc_mutex[IPC_SEM]);
 		result = w->result;
 		if (result != 1) {
 			if (!result)
@@ -138,7 +138,7 @@ static s64 semop_do(struct task *t, s32 id, struct uptr ops, u64 nops, u64 deadl
 	if (err == 1)
 		err = semop_wait(s, &w, deadline);
 	if (s)
-		ipc_object_put(&sems, &s->base);
+		ipc_object_put(&s->base);
 	if (op != few)
 		free(op);
 	return err;
@@ -185,16 +185,16 @@ static s64 sem_info(int cmd, struct uptr buf)
 	};
 	int last;
 	{
-		mutex_guard(&sems.mutex);
-		last = ipc_last_index(&sems);
+		mutex_guard(&ipc_mutex[IPC_SEM]);
+		last = ipc_last_index(sem_ids());
 		if (cmd == SEM_INFO) {
-			info.semusz = (int)sems.used;
+			info.semusz = (int)sem_ids()->used;
 			info.semaem = 0;
-			for (u32 i = 0; i < sems.size; i++)
-				if (sems.slot[i])
-					info.semaem +=
-					    (int)container_of(sems.slot[i], struct sem_set, base)
-					        ->n;
+			for (u32 i = 0; i < sem_ids()->size; i++)
+				if (sem_ids()->slot[i])
+					info.semaem += (int)container_of(sem_ids()->slot[i],
+					                                 struct sem_set, base)
+					                   ->n;
 		}
 	}
 	return put_user(buf, &info) ? -EFAULT : last;
@@ -215,10 +215,10 @@ static s64 sem_stat(s32 id, int cmd, struct uptr buf)
 	struct ipc_object *o;
 	s64 result = 0;
 	{
-		mutex_guard(&sems.mutex);
+		mutex_guard(&ipc_mutex[IPC_SEM]);
 		if (cmd == IPC_STAT)
-			result = ipc_find(&sems, id, &o);
-		else if (!(o = ipc_at(&sems, id)))
+			result = ipc_find(sem_ids(), id, &o);
+		else if (!(o = ipc_at(sem_ids(), id)))
 			result = -EINVAL;
 		if (!result && cmd != SEM_STAT_ANY_)
 			result = ipc_permission(o, MAY_READ_ALL);
@@ -239,7 +239,7 @@ static s64 sem_get_all(s32 id, struct uptr buf)
 	s64 err;
 	u32 n;
 	{
-		mutex_guard(&sems.mutex);
+		mutex_guard(&ipc_mutex[IPC_SEM]);
 		err = sem_find(id, MAY_READ_ALL, &s);
 		if (err)
 			return err;
@@ -262,7 +262,7 @@ static s64 sem_set_all(struct task *t, s32 id, struct uptr buf)
 	s64 err;
 	u32 n;
 	{
-		mutex_guard(&sems.mutex);
+		mutex_guard(&ipc_mutex[IPC_SEM]);
 		err = sem_find(id, MAY_WRITE_ALL, &s);
 		if (err)
 			return err;
@@ -276,7 +276,7 @@ static s64 sem_set_all(struct task *t, s32 id, struct uptr buf)
 		if (value[i] > SEM_VALUE_LIMIT)
 			err = -ERANGE;
 	if (!err) {
-		mutex_guard(&sems.mutex);
+		mutex_guard(&ipc_mutex[IPC_SEM]);
 		/* It may have been removed meanwhile; its size never changes. */
 		err = sem_find(id, MAY_WRITE_ALL, &s);
 		if (err == -EINVAL)
@@ -303,7 +303,7 @@ static s64 sem_one(struct task *t, s32 id, int n, int cmd, u64 arg)
 
 	if (cmd == SETVAL && (value < 0 || value > SEM_VALUE_LIMIT))
 		return -ERANGE;
-	mutex_guard(&sems.mutex);
+	mutex_guard(&ipc_mutex[IPC_SEM]);
 	err = sem_find(id, 0, &s);
 	if (!err && cmd == SETVAL && (n < 0 || (u32)n >= s->n))
 		err = -EINVAL;
@@ -336,7 +336,7 @@ static s64 sem_change(s32 id, int cmd, const struct semid_ds *ds)
 	struct sem_set *s;
 	int err;
 
-	mutex_guard(&sems.mutex);
+	mutex_guard(&ipc_mutex[IPC_SEM]);
 	err = sem_find(id, 0, &s);
 	if (!err)
 		err = ipc_owner(&s->base);
@@ -394,9 +394,9 @@ int ipc_show_sem(const struct pseudo_ref *ref unused_arg, struct text *t)
 {
 	text_add(t, "       key      semid perms      nsems   uid   gid  cuid  cgid      otime"
 	            "      ctime\n");
-	mutex_guard(&sems.mutex);
-	for (u32 i = 0; i < sems.size; i++) {
-		const struct ipc_object *o = sems.slot[i];
+	mutex_guard(&ipc_mutex[IPC_SEM]);
+	for (u32 i = 0; i < sem_ids()->size; i++) {
+		const struct ipc_object *o = sem_ids()->slot[i];
 		const struct sem_set *s;
 		if (!o)
 			continue;

@@ -7,8 +7,11 @@
 #include "fs/vfs/namei.h"
 #include "net/net.h"
 #include "sentry/kernel.h"
+#include "sentry/ns_set.h"
 #include "sentry/pid.h"
 #include "sentry/proc/proc_internal.h"
+#include "sentry/task.h"
+#include "sentry/uts.h"
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdio.h>
@@ -46,38 +49,48 @@ static int store_int(_Atomic s32 *place, char *buf, size_t n unused_arg, long lo
 	return 0;
 }
 
+/* Of the reader's namespace, as all of /proc/sys is. */
+static struct uts_ns *uts(void)
+{
+	return task_self()->ns->uts;
+}
+
 static int show_hostname(const struct pseudo_ref *ref unused_arg, struct text *t)
 {
-	lock_guard(&kernel.uts_lock);
-	text_add(t, "%s\n", kernel.uts.nodename);
+	struct uts u;
+
+	uts_get(uts(), &u);
+	text_add(t, "%s\n", u.nodename);
 	return 0;
 }
 
 static int show_domainname(const struct pseudo_ref *ref unused_arg, struct text *t)
 {
-	lock_guard(&kernel.uts_lock);
-	text_add(t, "%s\n", kernel.uts.domainname);
+	struct uts u;
+
+	uts_get(uts(), &u);
+	text_add(t, "%s\n", u.domainname);
 	return 0;
 }
 
 static int store_name(char *place, char *buf)
 {
-	if (!cred_has_cap(caller_cred(), CAP_SYS_ADMIN))
+	if (!cred_has_cap_in(caller_cred(), uts()->ns.owner, CAP_SYS_ADMIN))
 		return -EPERM;
 	buf[strcspn(buf, "\n")] = 0;
-	lock_guard(&kernel.uts_lock);
+	lock_guard(&uts()->lock);
 	snprintf(place, UTS_LEN + 1, "%s", buf);
 	return 0;
 }
 
 static int store_hostname(const struct pseudo_ref *ref unused_arg, char *buf, size_t n unused_arg)
 {
-	return store_name(kernel.uts.nodename, buf);
+	return store_name(uts()->uts.nodename, buf);
 }
 
 static int store_domainname(const struct pseudo_ref *ref unused_arg, char *buf, size_t n unused_arg)
 {
-	return store_name(kernel.uts.domainname, buf);
+	return store_name(uts()->uts.domainname, buf);
 }
 
 static void add_uuid(struct text *t, const u8 id[16])

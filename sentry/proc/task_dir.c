@@ -5,6 +5,8 @@
 #include "fs/vfs/fs_context.h"
 #include "fs/vfs/inode.h"
 #include "sentry/mm.h"
+#include "sentry/ns_set.h"
+#include "sentry/nsfs.h"
 #include "sentry/proc/proc_internal.h"
 #include "sentry/syscall.h"
 #include "sentry/task.h"
@@ -299,25 +301,65 @@ static int show_syscall(const struct pseudo_ref *ref, struct text *t)
 
 /* ---- namespaces ------------------------------------------------------------------ */
 
-static ssize_t ns_name(char *buf, size_t size, const char *kind, unsigned nr)
+/* Every kind has the functions of a link; what differs is the kind. */
+static int ns_get_link(const struct pseudo_ref *ref, enum ns_kind kind, struct path *out)
 {
-	return snprintf(buf, size, "%s:[%u]", kind, nr);
-}
-/* There is one of each; the numbers are those of Linux's initial namespaces. */
-#define NS(kind, nr)                                                                               \
-	static ssize_t ns_##kind(const struct pseudo_ref *ref unused_arg, char *buf, size_t size)  \
-	{                                                                                          \
-		return ns_name(buf, size, #kind, nr);                                              \
-	}
-NS(cgroup, 4026531835u)
-NS(ipc, 4026531839u)
-NS(mnt, 4026531841u)
-NS(net, 4026531840u)
-NS(pid, 4026531836u)
-NS(time, 4026531834u)
-NS(user, 4026531837u)
-NS(uts, 4026531838u)
+	struct ns *n;
+	int err = ref_may_read(ref);
 
+	if (err)
+		return err;
+	n = task_ns_get(ref_task(ref), kind);
+	err = n ? nsfs_path(n, out) : -ENOENT;
+	ns_put(n);
+	return err;
+}
+
+static ssize_t ns_name(const struct pseudo_ref *ref, enum ns_kind kind, char *buf, size_t size)
+{
+	struct ns *n;
+	ssize_t len = ref_may_read(ref);
+
+	if (len)
+		return len;
+	n = task_ns_get(ref_task(ref), kind);
+	len = n ? snprintf(buf, size, "%s:[%u]", ns_kind_name(kind), n->ino) : -ENOENT;
+	ns_put(n);
+	return len;
+}
+
+#define NS(label, kind)                                                                            \
+	static int link_##label(const struct pseudo_ref *ref, struct path *out)                    \
+	{                                                                                          \
+		return ns_get_link(ref, kind, out);                                                \
+	}                                                                                          \
+	static ssize_t name_##label(const struct pseudo_ref *ref, char *buf, size_t size)          \
+	{                                                                                          \
+		return ns_name(ref, kind, buf, size);                                              \
+	}
+NS(cgroup, NS_CGROUP)
+NS(ipc, NS_IPC)
+NS(mnt, NS_MNT)
+NS(net, NS_NET)
+NS(user, NS_USER)
+NS(uts, NS_UTS)
+
+/* There is one of each of these. */
+static ssize_t name_pid(const struct pseudo_ref *ref unused_arg, char *buf, size_t size)
+{
+	return snprintf(buf, size, "pid:[%u]", 4026531836u);
+}
+
+static ssize_t name_time(const struct pseudo_ref *ref unused_arg, char *buf, size_t size)
+{
+	return snprintf(buf, size, "time:[%u]", NS_INO_TIME);
+}
+
+#define NS_LINK(label)                                                                             \
+	{                                                                                          \
+		.name = #label, .mode = S_IFLNK | 0777, .get_link = link_##label,                  \
+		.readlink = name_##label                                                           \
+	}
 #define LINK(label, fn)                                                                            \
 	{                                                                                          \
 		.name = (label), .mode = S_IFLNK | 0777, .readlink = (fn)                          \
@@ -340,9 +382,8 @@ NS(uts, 4026531838u)
 	}
 
 static const struct pseudo_node ns_children[] = {
-    LINK("cgroup", ns_cgroup), LINK("ipc", ns_ipc), LINK("mnt", ns_mnt),
-    LINK("net", ns_net),       LINK("pid", ns_pid), LINK("time", ns_time),
-    LINK("user", ns_user),     LINK("uts", ns_uts), {0},
+    NS_LINK(cgroup),         NS_LINK(ipc),  NS_LINK(mnt), NS_LINK(net), LINK("pid", name_pid),
+    LINK("time", name_time), NS_LINK(user), NS_LINK(uts), {0},
 };
 
 /* ---- threads ------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 #include "fs/vfs/file.h"
 #include "fs/vfs/fs_context.h"
 #include "fs/vfs/inode.h"
+#include "sentry/nsfs.h"
 #include "sentry/proc/proc_internal.h"
 #include "sentry/task.h"
 #include <dirent.h>
@@ -61,10 +62,13 @@ static ssize_t fd_readlink(const struct pseudo_ref *ref, char *buf, size_t size)
 	f = n ? NULL : ref_file(ref);
 	if (!n && !f)
 		n = -ENOENT;
-	if (f && f->path.dentry)
+	struct ns *ns = f ? nsfs_of_file(f) : NULL;
+	if (f && f->path.dentry && !ns)
 		name = path_name(f->path, root, full, sizeof(full), &reachable);
 	if (name)
 		n = snprintf(buf, size, "%s", name);
+	else if (ns)
+		n = snprintf(buf, size, "%s:[%u]", ns_kind_name(ns->kind), ns->ino);
 	else if (f && f->ops->name)
 		n = snprintf(buf, size, "%s", f->ops->name);
 	else if (f)

@@ -18,7 +18,7 @@ static inline void tree_init(void)
 
 	guest_init();
 	cr_assert_eq(tmpfs_type.mount(&tmpfs_type, "none", 0, "", &sb), 0);
-	cr_assert_eq(mount_ns_create(sb, 0, &tree_ns), 0);
+	cr_assert_eq(mount_ns_create(sb, 0, &initial_user_ns, &tree_ns), 0);
 	super_put(sb);
 	struct path root = mount_ns_root(tree_ns);
 	guest.fs = fs_context_create(tree_ns, root, root, 022);

@@ -95,7 +95,7 @@ struct view {
 /* Takes over the reference to sb. */
 static inline void view_open(struct view *v, struct super *sb)
 {
-	cr_assert_eq(mount_ns_create(sb, 0, &v->ns), 0);
+	cr_assert_eq(mount_ns_create(sb, 0, &initial_user_ns, &v->ns), 0);
 	super_put(sb);
 	v->root = mount_ns_root(v->ns);
 	caller()->fs = fs_context_create(v->ns, v->root, v->root, 022);

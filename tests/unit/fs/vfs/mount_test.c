@@ -154,7 +154,7 @@ Test(mount, namespaces_are_copies)
 	touch("m/f");
 	root = fs_context_root(fs);
 	cwd = must_walk("m", 0);
-	ok(mount_ns_clone(fs->ns, &copy, &root, &cwd));
+	ok(mount_ns_clone(fs->ns, &initial_user_ns, &copy, &root, &cwd));
 	cr_assert_eq(cwd.mnt->ns, copy);
 	cr_assert_eq(root.mnt->ns, copy);
 	other = fs_context_create(copy, root, cwd, 0);

@@ -50,7 +50,7 @@ static unused_arg void world_begin(void)
 	struct mount_ns *ns = NULL;
 	struct path root;
 
-	ok(mount_ns_create(sb, 0, &ns));
+	ok(mount_ns_create(sb, 0, &initial_user_ns, &ns));
 	super_put(sb);
 	root = mount_ns_root(ns);
 	root_cred_ = caller()->cred;

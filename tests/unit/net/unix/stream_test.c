@@ -400,7 +400,7 @@ static void names_body(void)
 	check(socket_bind(g, &name) == -EADDRINUSE);
 	/* Another namespace has other names. */
 	struct net *other;
-	check(net_create(&other) == 0);
+	check(net_create(&initial_user_ns, &other) == 0);
 	guest.net = other;
 	struct file *h;
 	check(socket_create(AF_UNIX, SOCK_STREAM, 0, &h) == 0 && socket_bind(h, &name) == 0);
