@@ -3,14 +3,19 @@
  * control socket.
  *
  * The sentry runs in a session of its own, so that the terminal's signals reach
- * the launcher alone, which passes them on as messages. It is tied to the
- * launcher by PR_SET_PDEATHSIG, and everything in the sandbox to the sentry: killing
- * the launcher ends everything.
+ * the launcher alone, which passes them on as messages.
+ *
+ * Nothing outlives the launcher. The sentry is tied to it by PR_SET_PDEATHSIG, and so are
+ * the stubs to the sentry. Host processes that a hostile guest has made behind the
+ * sentry's back are killed by the warden (platform/stub/warden.c) when the sentry is gone.
+ * They become the launcher's children then, as it is a subreaper, and it reaps them, and kills
+ * what is left (session_sweep.c); where the launcher is gone too, the host's init reaps.
  */
 #include "cli/launcher.h"
 #include "cli/cli.h"
 #include "cli/memory_watch.h"
 #include "cli/run_options.h"
+#include "cli/session_sweep.h"
 #include "cli/terminal.h"
 #include "sentry/control.h"
 #include <errno.h>
@@ -72,6 +77,8 @@ static void start_sentry(struct launcher *l, struct run_options *o)
 	for (int i = 0; i < 2; i++)
 		if (pair[i] < 3)
 			pair[i] = fcntl(pair[i], F_DUPFD_CLOEXEC, 3);
+	/* Refused only by hosts older than any that moat runs on. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	fflush(NULL);
 	l->sentry = fork();
 	if (l->sentry < 0)
@@ -91,6 +98,8 @@ static void watch_signals(struct launcher *l)
 	                                SIGUSR2, SIGALRM, SIGCONT, SIGWINCH, SIGCHLD};
 	sigset_t set;
 
+	/* Ignored by who started this process, children would vanish without a status. */
+	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&set);
 	for (size_t i = 0; i < array_size(forwarded); i++)
 		sigaddset(&set, forwarded[i]);
@@ -222,6 +231,21 @@ static int end_as(int status)
 	return 128 + sig;
 }
 
+/* The wait status of the sentry, once it has ended and all that was in its sandbox with it. */
+static int end_of_sandbox(const struct launcher *l)
+{
+	siginfo_t si;
+	int st = 0;
+
+	/* Not reaped before the rest: its process id is the name of the session. */
+	while (waitid(P_PID, (id_t)l->sentry, &si, WEXITED | WNOWAIT) < 0 && errno == EINTR)
+		;
+	session_sweep(l->sentry);
+	while (waitpid(l->sentry, &st, 0) < 0 && errno == EINTR)
+		;
+	return st;
+}
+
 int launch(struct run_options *o)
 {
 	struct launcher l = {0};
@@ -235,8 +259,7 @@ int launch(struct run_options *o)
 	if (o->sandbox.tty)
 		terminal_raw();
 	follow(&l, o);
-	while (waitpid(l.sentry, &st, 0) < 0 && errno == EINTR)
-		;
+	st = end_of_sandbox(&l);
 	terminal_restore();
 	if (l.failed)
 		return l.status;

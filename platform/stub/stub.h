@@ -151,5 +151,8 @@ s64 spawn_thread(struct stub_context *ctx, struct host_frame *frame, u64 k);
 noreturn void thread_main(struct stub_context *ctx, struct host_frame *frame);
 noreturn void spawn_exit(void);
 
+/* warden.c: its pid, or -errno. Before the filters are there. */
+s64 warden_start(void);
+
 /* zygote.c */
 noreturn void zygote_main(void);

@@ -3,8 +3,8 @@
  * handlers, locks itself in, and stands still in a trap like any guest thread;
  * from then on it does nothing but fork when told to.
  *
- * Host calls: munmap, sigaltstack, rt_sigaction, prctl, seccomp, sendmsg, close; the
- * filters allow no more than the stub's list after that.
+ * Host calls: munmap, sigaltstack, rt_sigaction, prctl, seccomp, sendmsg, close (and warden.c's);
+ * the filters allow no more than the stub's list after that.
  */
 #include "platform/stub/stub.h"
 #include <linux/filter.h>
@@ -73,6 +73,7 @@ void zygote_main(void)
 	struct stub_params *params = (struct stub_params *)STUB_PARAMS;
 	s64 listener;
 	must(host3(__NR_munmap, params->bounce, params->bounce_len, 0));
+	must(warden_start());
 	handle_signals();
 	must(host6(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0));
 	/* The gate first: after it the listener can still be sent; after the other filter nothing

@@ -7,7 +7,7 @@
  * jump. The script is written by the parent, whose layout the child shares. What
  * is left of the sentry in it is nothing: no memory, no file but one socket end.
  *
- * Host calls: clone, setsid, prctl, rt_sigaction, rt_sigprocmask, rseq, set_robust_list,
+ * Host calls: clone, setpgid, prctl, rt_sigaction, rt_sigprocmask, rseq, set_robust_list,
  * prlimit64, dup3 in the child; memfd_create, ftruncate, mmap, mprotect, munmap, open, read, write,
  * poll, recvmsg, nanosleep, getpid, kill, wait4 and close in the parent. All happens before
  * lock-down.
@@ -225,8 +225,11 @@ static noreturn void child(int socket, const u8 *bounce, pid_t parent)
 	syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (syscall(SYS_getppid) != parent)
 		_exit(126);
-	/* Out of reach of the terminal's signals, which are the launcher's business. */
-	syscall(SYS_setsid);
+	/*
+	 * The group of all stubs, by which the warden (platform/stub/warden.c) kills them. The
+	 * session stays the sentry's: by that the launcher knows what belongs to its sandbox.
+	 */
+	syscall(SYS_setpgid, 0, 0);
 	for (int sig = 1; sig <= 64; sig++)
 		syscall(SYS_rt_sigaction, sig, default_action, NULL, 8);
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, NULL, 8);
