@@ -5,24 +5,50 @@
  */
 #include "platform/stub/stub.h"
 
-#define FUTEX_OP_MASK (~(u64)128) /* FUTEX_PRIVATE_FLAG makes no difference to what is allowed */
+/* Operations of futex(2); its flags beside FUTEX_PRIVATE_FLAG make no difference to what is
+ * allowed. */
+enum {
+	OP_WAIT = 0,
+	OP_WAKE = 1,
+	OP_REQUEUE = 3,
+	OP_CMP_REQUEUE = 4,
+	OP_WAKE_OP = 5,
+	OP_WAIT_BITSET = 9,
+	OP_WAKE_BITSET = 10,
+	OP_PRIVATE = 128,
+	OP_REALTIME = 256,
+};
 
+/*
+ * What waits with a timeout is the sentry's, which knows how to go on after an
+ * interruption; so are the PI operations, which are about who a thread is.
+ */
 static bool direct_futex(struct stub_context *ctx, struct host_sigcontext *mc)
 {
 	u64 op = mc->rsi & 0xffffffff;
-	s64 result;
 	if (!guest_range(mc->rdi, 4))
 		return false;
-	switch (op & FUTEX_OP_MASK) {
-	case 1: /* FUTEX_WAKE */
+	switch (op & ~(u64)OP_PRIVATE) {
+	case OP_WAKE:
 		mc->rax = (u64)host3(__NR_futex, mc->rdi, op, mc->rdx);
 		return true;
-	case 0: /* FUTEX_WAIT */
+	case OP_WAKE_BITSET:
+		mc->rax = (u64)host6(__NR_futex, mc->rdi, op, mc->rdx, 0, 0, mc->r9);
+		return true;
+	case OP_REQUEUE:
+	case OP_CMP_REQUEUE:
+	case OP_WAKE_OP:
+		if (!guest_range(mc->r8, 4))
+			return false;
+		mc->rax = (u64)host6(__NR_futex, mc->rdi, op, mc->rdx, mc->r10, mc->r8, mc->r9);
+		return true;
+	case OP_WAIT:
+	case OP_WAIT_BITSET:
+	case OP_WAIT_BITSET | OP_REALTIME:
 		if (mc->r10 != 0)
 			return false;
-		result = stub_futex(ctx, mc->rdi, op, mc->rdx, 0, 0, 0);
 		/* Interrupted: the sentry sees a call that returned -EINTR and may restart it. */
-		mc->rax = (u64)result;
+		mc->rax = (u64)stub_futex(ctx, mc->rdi, op, mc->rdx, 0, 0, mc->r9);
 		return true;
 	}
 	return false;
