@@ -151,12 +151,12 @@ check-layers: $(B)/libmoat.a ## do imports point one way, are host calls made in
 # The checks are chosen in .clang-tidy and tools/cppcheck.supp, each with its reason.
 TIDY_SRC := $(filter %.c,$(SRC)) $(filter %.c,$(STUB_SRC))
 check-tidy: ## clang-tidy
-	$(Q)printf '%s\n' $(TIDY_SRC) | \
-		xargs -P $(JOBS) -n 4 clang-tidy --quiet --warnings-as-errors='*' -- $(ALL_CPPFLAGS) -std=gnu17 -Wno-unknown-warning-option
+	$(Q)printf '%s\n' $(TIDY_SRC) | xargs -P $(JOBS) -n 4 tools/tidy $(ALL_CPPFLAGS) -std=gnu17 --
 check-cppcheck: ## cppcheck
 	$(Q)mkdir -p $(B)/cppcheck
 	$(Q)cppcheck --quiet -j $(JOBS) --error-exitcode=1 --enable=warning,performance,portability --std=c11 \
 		--inline-suppr --suppressions-list=tools/cppcheck.supp --cppcheck-build-dir=$(B)/cppcheck \
+		--include=/usr/include/bsd/sys/queue.h --include=/usr/include/bsd/sys/tree.h \
 		-I. -D_GNU_SOURCE -D__x86_64__ -U__SANITIZE_THREAD__ -U__SANITIZE_ADDRESS__ $(SRC_DIRS)
 lint: check-tidy check-cppcheck ## both
 JOBS ?= $(shell nproc)

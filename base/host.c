@@ -328,7 +328,7 @@ unsigned host_cpu_count(void)
 {
 	static _Atomic unsigned cached;
 	unsigned n = atomic_load_explicit(&cached, memory_order_relaxed);
-	unsigned long mask[CPU_MASK_WORDS];
+	unsigned long mask[CPU_MASK_WORDS] = {0};
 	s64 bytes;
 
 	if (n)

@@ -114,8 +114,7 @@ int cmd_doctor(int argc, char **argv)
 	static const struct option options[] = {{"allowlist", no_argument, NULL, 'a'},
 	                                        {"help", no_argument, NULL, 'h'},
 	                                        {NULL, 0, NULL, 0}};
-	const struct sentry_filter_config fc = {
-	    .host_files = true, .terminal = true};
+	const struct sentry_filter_config fc = {.host_files = true, .terminal = true};
 	bool allowlist = false;
 	int id;
 

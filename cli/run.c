@@ -19,8 +19,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* In-memory files may take half of the machine's memory, as tmpfs(5) does on Linux. */
 static u64 default_tmpfs_limit(void)
 {

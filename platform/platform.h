@@ -82,7 +82,7 @@ struct platform_config {
 	const struct marshal_desc *marshal; /* MARSHAL_NR entries */
 	bool patch;                         /* rewrite call sites (fast path) */
 	bool debug;
-	bool trace_all;      /* the stub answers nothing itself: the sentry sees every call */
+	bool trace_all; /* the stub answers nothing itself: the sentry sees every call */
 	/*
 	 * Called on any host thread when the platform itself can go on no
 	 * longer (the zygote died, out of host resources).
@@ -137,8 +137,8 @@ const char *platform_unsupported(const struct platform_ops *ops);
 /*
  * Creates the zygote. Before the sentry's own lock-down, and on a host thread
  * that lives as long as the sentry: the host kills all stubs when it ends.
- * config->marshal is copied; config itself must live as long as the platform. After it come sched_init(n, platform_doorbell()),
- * reactor_start and platform_start.
+ * config->marshal is copied; config itself must live as long as the platform. After it come
+ * sched_init(n, platform_doorbell()), reactor_start and platform_start.
  */
 must_check int platform_init(const struct platform_ops *ops, const struct platform_config *config);
 /* The word for sched_init. */

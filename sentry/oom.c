@@ -10,7 +10,7 @@
 #include <signal.h>
 
 /* Never a victim. */
-#define OOM_ADJ_MIN -1000
+#define OOM_ADJ_MIN (-1000)
 
 /* The larger, the better a victim; 0: none. tasks_lock held. */
 static u64 badness(struct thread_group *g)

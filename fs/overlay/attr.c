@@ -57,7 +57,7 @@ ssize_t overlay_getxattr(struct inode *i, const char *name, void *buf, size_t si
 int overlay_setxattr(struct inode *i, const char *name, const void *value, size_t size, int flags)
 {
 	struct overlay_inode *o = to_overlay(i);
-	struct inode *real = overlay_real(o);
+	struct inode *real;
 	int err;
 
 	if (overlay_is_private_xattr(name))

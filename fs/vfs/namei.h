@@ -46,8 +46,8 @@ must_check int vfs_ftruncate(struct file *f, u64 size);
 /* ts NULL: now. tv_nsec UTIME_NOW / UTIME_OMIT. */
 must_check int vfs_utimes(struct path path, const struct timespec ts[2]);
 /*
- * access(2) asks for the real user: with his ids, and with root's capabilities only if he is root. +1,
- * NULL: no memory. The caller works under it from the look-up of the name on (fs/open.c
+ * access(2) asks for the real user: with his ids, and with root's capabilities only if he is root.
+ * +1, NULL: no memory. The caller works under it from the look-up of the name on (fs/open.c
  * access_override_creds).
  */
 struct cred *vfs_access_cred(struct cred *c);

@@ -19,7 +19,7 @@
 #define TMPFILE_BIT  (O_TMPFILE & ~O_DIRECTORY)
 #define O_PATH_FLAGS (O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC)
 
-static special_open_fn *special_open[S_IFMT >> 12];
+static special_open_fn *special_open[(S_IFMT >> 12) + 1];
 
 void vfs_set_special_open(u32 ifmt, special_open_fn *fn)
 {

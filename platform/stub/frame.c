@@ -35,7 +35,8 @@ void xstate_reset(struct host_frame *frame)
 	if (x->magic1 == HOST_FP_MAGIC1)
 		x->header_xfeatures = 0;
 	memset(x, 0, offsetof(struct host_xstate, mxcsr_mask));
-	memset(x->st, 0, sizeof(x->st) + sizeof(x->xmm));
+	memset(x->st, 0, sizeof(x->st));
+	memset(x->xmm, 0, sizeof(x->xmm));
 	x->cwd = FCW_DEFAULT;
 	x->mxcsr = MXCSR_DEFAULT;
 }

@@ -37,6 +37,8 @@ void receive_files(s32 *fd, u32 count)
 	do
 		n = host3(__NR_recvmsg, STUB_SOCKET_FD, &msg, MSG_CMSG_CLOEXEC);
 	while (n == -EINTR);
+	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): the host has filled it
+	 * in */
 	if (n < 0 || msg.msg_controllen < sizeof(struct cmsghdr) ||
 	    control.header.cmsg_type != SCM_RIGHTS || control.header.cmsg_len < CMSG_LEN(0))
 		return;

@@ -123,7 +123,8 @@ s64 tty_foreground(struct tty *t, bool master);
 s64 tty_session_id(struct tty *t, bool master);
 /* The caller's controlling terminal, +1 or NULL. */
 struct tty *tty_controlling(struct task *t);
-/* A process is exiting: if it leads its session, the terminal lets go of it, with SIGHUP and SIGCONT. */
+/* A process is exiting: if it leads its session, the terminal lets go of it, with SIGHUP and
+ * SIGCONT. */
 void tty_leader_exit(struct task *t);
 /* The master is closed: the same for whoever it controls, and the end for all slaves. */
 void tty_hangup(struct tty *t);
