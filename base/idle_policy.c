@@ -13,8 +13,9 @@
  *	- a spin in vain, or a long sleep, shows that requests come too rarely:
  *	  the budget shrinks, soon to nothing, so that an idle sandbox is idle;
  *	- a gap between two polls shows that the host gave the CPU to someone
- *	  else, most likely the very guest that is waited for: no spinning for a
- *	  while, and for longer each time.
+ *	  else, most likely the very guest that is waited for: for a while, and
+ *	  for longer each time, spins are short, and end for good once a few were
+ *	  in vain. (Short ones can still pay: the guest may have a CPU after all.)
  */
 #include "base/idle_policy.h"
 #include "base/sanitizer.h"
@@ -32,13 +33,14 @@
 void idle_policy_init(struct idle_policy *p, unsigned cpus)
 {
 	*p = (struct idle_policy){.budget_ns = SPIN_START, .quiet_ns = QUIET_MIN};
-	if (cpus <= 1)
-		p->quiet_until = ~0ULL;
+	p->alone = cpus <= 1;
 }
 
 no_tsan u64 idle_policy_budget(const struct idle_policy *p, u64 now)
 {
-	return now < p->quiet_until ? 0 : p->budget_ns;
+	if (p->alone)
+		return 0;
+	return now < p->quiet_until ? min_of(p->budget_ns, SPIN_MIN) : p->budget_ns;
 }
 
 no_tsan void idle_policy_hit(struct idle_policy *p, u64 waited)
@@ -59,9 +61,9 @@ no_tsan void idle_policy_miss(struct idle_policy *p)
 	p->budget_ns = p->budget_ns / 2 < SPIN_MIN ? 0 : p->budget_ns / 2;
 }
 
-no_tsan void idle_policy_slept(struct idle_policy *p, u64 slept)
+no_tsan void idle_policy_slept(struct idle_policy *p, u64 slept, u64 now)
 {
-	if (slept > SPIN_MAX)
+	if (slept > SPIN_MAX || now < p->quiet_until)
 		return;
 	p->budget_ns = p->budget_ns ? min_of(p->budget_ns * 2, SPIN_MAX) : SPIN_START;
 	p->wasted = 0;

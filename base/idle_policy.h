@@ -7,9 +7,10 @@
 
 struct idle_policy {
 	u64 budget_ns;   /* what the next spin may last; 0: sleep at once */
-	u64 quiet_until; /* no spinning before this time: the CPUs are oversubscribed */
+	u64 quiet_until; /* hardly any spinning before then: the CPUs are oversubscribed */
 	u64 quiet_ns;    /* how long the next quiet period will be */
 	u32 wasted;      /* spins in a row that found nothing */
+	bool alone;      /* one CPU: never spin */
 };
 
 /* cpus: how many the sandbox may use. On one, spinning only delays who is waited for. */
@@ -20,8 +21,8 @@ u64 idle_policy_budget(const struct idle_policy *p, u64 now);
 void idle_policy_hit(struct idle_policy *p, u64 waited);
 /* A spin found nothing. */
 void idle_policy_miss(struct idle_policy *p);
-/* The worker was woken from a sleep of slept ns because there was work. */
-void idle_policy_slept(struct idle_policy *p, u64 slept);
+/* The worker was woken at now, from a sleep of slept ns, because there was work. */
+void idle_policy_slept(struct idle_policy *p, u64 slept, u64 now);
 /*
  * Looks at the time between two polls: true if the host took the CPU away
  * meanwhile, which means that somebody else needs it: stop spinning.

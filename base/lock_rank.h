@@ -56,7 +56,6 @@ enum lock_rank {
 	RANK_PLATFORM,     /* platform thread and space lists */
 	RANK_BLOCKING,     /* jobs of the blocking pool */
 	RANK_MUTEX_INNER,  /* the waiters of one struct mutex */
-	RANK_SCHED,        /* run queue */
 	RANK_REACTOR,
 	RANK_ALLOC, /* memory accounting, arenas */
 	RANK_LOG,

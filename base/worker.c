@@ -183,8 +183,11 @@ static void worker_wait(struct worker *w, u32 seen, u64 limit)
 		counter_add(&w->sleeps, 1);
 		doorbell_wait(seen, deadline == NO_DEADLINE ? NO_DEADLINE : deadline - now);
 		counter_add(&w->wakeups, 1);
-		if (!w->solo)
-			idle_policy_slept(&w->policy, time_monotonic() - now);
+		if (!w->solo) {
+			u64 woken = time_monotonic();
+
+			idle_policy_slept(&w->policy, woken - now, woken);
+		}
 	}
 	/* Unless another worker has claimed an earlier one meanwhile. */
 	if (mine)

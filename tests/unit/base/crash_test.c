@@ -1,5 +1,6 @@
 /* Crash reports: what they say, and that they end the process with status 125. */
 #include <criterion/criterion.h>
+#include <seccomp.h>
 #include <signal.h>
 #include "base/host.h"
 #include "base/sanitizer.h"
@@ -71,6 +72,38 @@ Test(crash, a_fault_while_reporting_ends_the_report)
 	cr_assert_eq(run_child(fault_twice, out, sizeof(out)), CRASH_STATUS);
 	cr_assert_not_null(strstr(out, "SIGILL"));
 	cr_assert_not_null(strstr(out, "another fault"));
+}
+#endif
+
+#if !MOAT_ASAN && !MOAT_TSAN
+/* A report has to get by with what the sentry may call after lock-down. */
+static void fiber_trap_locked_down(void *arg)
+{
+	static const int allowed[] = {SCMP_SYS(write), SCMP_SYS(read), SCMP_SYS(rt_sigprocmask),
+	                              SCMP_SYS(exit_group)};
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+
+	(void)arg;
+	for (unsigned i = 0; i < array_size(allowed); i++)
+		check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0) == 0);
+	check(seccomp_load(filter) == 0);
+	__builtin_trap();
+}
+
+static void fault_locked_down(void)
+{
+	struct fiber *f;
+
+	crash_install(guest_context);
+	check(fiber_create(fiber_trap_locked_down, NULL, "unlucky", NULL, &f) == 0);
+	sched_run_until_idle(0);
+}
+
+Test(crash, a_report_needs_only_calls_that_lock_down_leaves)
+{
+	cr_assert_eq(run_child(fault_locked_down, out, sizeof(out)), CRASH_STATUS, "%s", out);
+	cr_assert_not_null(strstr(out, "fiber_trap_locked_down"), "%s", out);
+	cr_assert_not_null(strstr(out, "fiber_start+"), "%s", out);
 }
 #endif
 

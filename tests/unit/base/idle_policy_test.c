@@ -10,7 +10,7 @@ Test(idle_policy, never_spins_on_one_cpu)
 	struct idle_policy p;
 
 	idle_policy_init(&p, 1);
-	idle_policy_slept(&p, USEC);
+	idle_policy_slept(&p, USEC, 0);
 	idle_policy_hit(&p, USEC);
 	cr_assert_eq(idle_policy_budget(&p, 3600 * SEC), 0);
 }
@@ -33,9 +33,9 @@ Test(idle_policy, starts_again_after_short_sleeps_only)
 	idle_policy_init(&p, 4);
 	while (idle_policy_budget(&p, SEC))
 		idle_policy_miss(&p);
-	idle_policy_slept(&p, 10 * MSEC);
+	idle_policy_slept(&p, 10 * MSEC, SEC);
 	cr_assert_eq(idle_policy_budget(&p, SEC), 0);
-	idle_policy_slept(&p, 50 * USEC);
+	idle_policy_slept(&p, 50 * USEC, SEC);
 	cr_assert_gt(idle_policy_budget(&p, SEC), 0);
 }
 
@@ -54,10 +54,10 @@ Test(idle_policy, grows_with_late_hits_up_to_a_bound)
 	cr_assert(last > first && last <= MSEC);
 }
 
-Test(idle_policy, stays_quiet_longer_each_time_it_is_preempted)
+Test(idle_policy, is_careful_longer_each_time_it_is_preempted)
 {
 	struct idle_policy p;
-	u64 now = SEC, quiet = 0;
+	u64 now = SEC, careful = 0;
 
 	idle_policy_init(&p, 4);
 	cr_assert(!idle_policy_preempted(&p, now, now + USEC));
@@ -65,9 +65,27 @@ Test(idle_policy, stays_quiet_longer_each_time_it_is_preempted)
 		u64 start = now + MSEC;
 
 		cr_assert(idle_policy_preempted(&p, now, start));
-		for (now = start; !idle_policy_budget(&p, now); now += 100 * USEC)
+		for (now = start; idle_policy_budget(&p, now) <= 10 * USEC; now += 100 * USEC)
 			;
-		cr_assert_gt(now - start, quiet);
-		quiet = now - start;
+		cr_assert_gt(now - start, careful);
+		careful = now - start;
 	}
+}
+
+Test(idle_policy, gives_up_when_careful_spins_are_in_vain)
+{
+	struct idle_policy p;
+	u64 now = SEC;
+
+	idle_policy_init(&p, 4);
+	idle_policy_preempted(&p, now - MSEC, now);
+	for (int i = 0; i < 20 && idle_policy_budget(&p, now); i++) {
+		idle_policy_miss(&p);
+		idle_policy_slept(&p, 20 * USEC, now);
+	}
+	cr_assert_eq(idle_policy_budget(&p, now), 0);
+	/* Once that is over, it tries again. */
+	now += SEC;
+	idle_policy_slept(&p, 20 * USEC, now);
+	cr_assert_gt(idle_policy_budget(&p, now), 10 * USEC);
 }
