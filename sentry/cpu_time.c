@@ -151,14 +151,17 @@ struct cpu_time group_cpu_time(struct thread_group *g)
 
 void group_rusage(struct thread_group *g, struct rusage *out)
 {
-	struct task *t = task_self();
-	if (t->group == g)
-		ask(t);
 	lock_guard(&g->siglock);
 	known_locked(g, out);
 	struct cpu_time c = total_locked(g, out);
 	out->ru_utime = ns_timeval(c.user);
 	out->ru_stime = ns_timeval(c.system);
+}
+
+void task_group_rusage(struct task *t, struct rusage *out)
+{
+	ask(t);
+	group_rusage(t->group, out);
 }
 
 void task_usage_to_group_locked(struct task *t)

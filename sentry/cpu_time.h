@@ -30,7 +30,10 @@ struct cpu_time group_cpu_time(struct thread_group *g);
 
 /* RUSAGE_THREAD of the calling task. */
 void task_rusage(struct task *t, struct rusage *out);
-/* RUSAGE_SELF; what other threads did since they last asked is in the times only. */
+/* RUSAGE_SELF of the calling task; may park. */
+void task_group_rusage(struct task *t, struct rusage *out);
+/* Of any process, under locks too: as far as is known without asking, the total CPU time exactly.
+ */
 void group_rusage(struct thread_group *g, struct rusage *out);
 /* to += from; of ru_maxrss the larger. */
 void rusage_add(struct rusage *to, const struct rusage *from);

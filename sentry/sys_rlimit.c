@@ -113,7 +113,7 @@ s64 sys_getrusage(struct task *t, const struct syscall_args *a)
 	struct rusage r = {0};
 	switch (arg_int(a, 0)) {
 	case RUSAGE_SELF:
-		group_rusage(t->group, &r);
+		task_group_rusage(t, &r);
 		break;
 	case RUSAGE_CHILDREN: {
 		lock_guard(&kernel.tasks_lock);
@@ -140,7 +140,7 @@ s64 sys_times(struct task *t, const struct syscall_args *a)
 	if (!uptr_is_null(arg_ptr(a, 0))) {
 		struct rusage r, c;
 		s64 out[4];
-		group_rusage(t->group, &r);
+		task_group_rusage(t, &r);
 		{
 			lock_guard(&kernel.tasks_lock);
 			c = t->group->children_rusage;
