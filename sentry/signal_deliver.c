@@ -17,6 +17,7 @@
  */
 #include "base/fiber.h"
 #include "fs/vfs/file.h"
+#include "sentry/backtrace/report.h"
 #include "sentry/mm.h"
 #include "sentry/posix_timer.h"
 #include "sentry/session.h"
@@ -25,7 +26,7 @@
 #include <sys/syscall.h>
 
 struct delivery {
-	int sig;
+	int sig; /* 0: it is not by a signal that t has taken that it ends */
 	siginfo_t info;
 	struct ksigaction action;
 };
@@ -100,6 +101,7 @@ static enum taken take(struct task *t, struct delivery *d)
 {
 	struct thread_group *g = t->group;
 	for (;;) {
+		d->sig = 0;
 		if (t->killed)
 			return TAKEN_END;
 		if (g->cld_pending) {
@@ -279,8 +281,11 @@ bool signal_deliver(struct task *t, bool in_syscall)
 		signal_recalc_locked(t);
 		bool restore = t->restore_mask;
 		lock_release(&g->siglock);
-		if (what == TAKEN_END)
+		if (what == TAKEN_END) {
+			if (d.sig && d.sig < SIGNAL_RT_MIN && (SIGMASK(d.sig) & SIGSET_CORE))
+				backtrace_report(t, &d.info);
 			return false;
+		}
 		if (what == TAKEN_HANDLER) {
 			if (in_syscall)
 				resolve_with_handler(t, &d.action);
