@@ -74,9 +74,6 @@ static void start_sentry(struct launcher *l, struct run_options *o)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		die("cannot make the control socket: %s", strerror(errno));
-	for (int i = 0; i < 2; i++)
-		if (pair[i] < 3)
-			pair[i] = fcntl(pair[i], F_DUPFD_CLOEXEC, 3);
 	/* Refused only by hosts older than any that moat runs on. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	fflush(NULL);

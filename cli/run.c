@@ -25,16 +25,19 @@ static u64 default_tmpfs_limit(void)
 	return (u64)sysconf(_SC_PHYS_PAGES) * (u64)sysconf(_SC_PAGESIZE) / 2;
 }
 
-/* Descriptors above the guest's three: the caller's are none of a guest's business. */
-static int open_high(const char *path, int flags)
+/*
+ * Holds the places of standard descriptors that the caller had closed: what
+ * moat opens for itself must not come to stand there and be taken for the guest's.
+ */
+static void hold_closed_stdio(struct run_options *o)
 {
-	int fd = open(path, flags | O_CLOEXEC), high;
-
-	if (fd < 0 || fd > 2)
-		return fd;
-	high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	close(fd);
-	return high;
+	for (int fd = 0; fd < 3; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			continue;
+		if (open("/dev/null", O_RDWR | O_CLOEXEC) != fd)
+			die("cannot open '/dev/null': %s", strerror(errno));
+		o->sandbox.stdio_closed |= 1u << fd;
+	}
 }
 
 static void open_mount(struct mount_spec *m)
@@ -56,7 +59,9 @@ static void open_mount(struct mount_spec *m)
 	m->is_dir = S_ISDIR(st.st_mode);
 	if (!m->is_dir && !S_ISREG(st.st_mode))
 		die("cannot grant '%s': only directories and regular files can be granted", real);
-	m->fd = open_high(real, m->is_dir ? O_PATH | O_DIRECTORY : m->readonly ? O_RDONLY : O_RDWR);
+	m->fd = open(real, O_CLOEXEC | (m->is_dir     ? O_PATH | O_DIRECTORY
+	                                : m->readonly ? O_RDONLY
+	                                              : O_RDWR));
 	if (m->fd < 0)
 		die("cannot grant '%s': %s%s", real, strerror(errno),
 		    errno == EACCES && !m->readonly ? " (append :ro to grant it read-only)" : "");
@@ -94,7 +99,7 @@ static void show_cwd_below_tmp(struct run_options *o, const char *cwd)
 	                         .source = cwd,
 	                         .target = cwd,
 	                         .is_dir = true,
-	                         .fd = open_high(cwd, O_PATH | O_DIRECTORY)};
+	                         .fd = open(cwd, O_PATH | O_DIRECTORY | O_CLOEXEC)};
 	if (m->fd < 0)
 		die("cannot show the current directory '%s': %s", cwd, strerror(errno));
 }
@@ -203,7 +208,7 @@ static void open_trace(struct run_options *o)
 static void open_root(struct run_options *o)
 {
 	o->sandbox.root_name = o->root;
-	o->sandbox.root_fd = open_high(o->root, O_PATH | O_DIRECTORY);
+	o->sandbox.root_fd = open(o->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (o->sandbox.root_fd < 0)
 		die("cannot use '%s' as the root: %s; it must be a directory that you may enter",
 		    o->root, strerror(errno));
@@ -225,6 +230,7 @@ int cmd_run(int argc, char **argv)
 	struct run_options o;
 
 	run_options_parse(&o, argc, argv);
+	hold_closed_stdio(&o);
 	choose_identity(&o);
 	choose_terminal(&o);
 	open_root(&o);

@@ -212,7 +212,7 @@ static void install_stdio(struct fdtable *files)
 		int mode = host_status_flags(fd);
 
 		/* A descriptor that the caller had closed stays closed. */
-		if (mode < 0)
+		if (mode < 0 || (config->stdio_closed & 1u << fd))
 			continue;
 		err = hostfd_file_create(fd, (u32)mode, &f);
 		if (!err)

@@ -41,7 +41,8 @@ struct sandbox_config {
 	bool tty;       /* give the program a terminal of its own, joined to descriptors 0 and 1 */
 	u32 winsize;    /* rows << 16 | columns */
 
-	int trace_fd; /* -1: no trace */
+	u32 stdio_closed; /* bit fd: the caller had closed it; moat's /dev/null holds its place */
+	int trace_fd;     /* -1: no trace */
 	const char *trace_filter;
 	bool debug, stats;
 	unsigned workers;     /* 0: one per spare core */
