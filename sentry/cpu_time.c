@@ -158,6 +158,26 @@ void group_rusage(struct thread_group *g, struct rusage *out)
 	out->ru_stime = ns_timeval(c.system);
 }
 
+void task_usage_end(struct task *t, bool last)
+{
+	/*
+	 * When a process of many threads ends at once, not each is asked on its way out: the
+	 * clock of their space knows the sum, and the last one has it noted.
+	 */
+	if (last || !t->group->group_exiting || t->group->shares_space)
+		ask(t);
+	if (last)
+		(void)group_cpu_time(t->group);
+}
+
+void group_usage_final(struct thread_group *g)
+{
+	lock_guard(&g->siglock);
+	struct cpu_time c = adjust(g, &g->rusage, cpu_time_total(g->shown_cpu));
+	g->rusage.ru_utime = ns_timeval(c.user);
+	g->rusage.ru_stime = ns_timeval(c.system);
+}
+
 void task_group_rusage(struct task *t, struct rusage *out)
 {
 	ask(t);

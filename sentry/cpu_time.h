@@ -38,12 +38,13 @@ void group_rusage(struct thread_group *g, struct rusage *out);
 /* to += from; of ru_maxrss the larger. */
 void rusage_add(struct rusage *to, const struct rusage *from);
 
-/*
- * The calling task is about to lose its host thread (exit, exec of a shared space): what that has
- * used stays with the task.
- */
+/* The calling task changes its host thread for another (exec): what it has used stays with it. */
 void task_usage_save(struct task *t);
+/* The calling task loses its host thread, and is the last of its group to begin to. */
+void task_usage_end(struct task *t, bool last);
 /* A task has got a space that was there before (clone, exec). siglock held, or not visible yet. */
 void task_usage_begin(struct task *t);
 /* The task leaves the tree: what it used becomes its group's. tasks_lock held. */
 void task_usage_to_group_locked(struct task *t);
+/* The group has no tasks left: its usage is what wait4 will tell. */
+void group_usage_final(struct thread_group *g);

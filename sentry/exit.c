@@ -78,6 +78,10 @@ static void clear_tid(struct task *t)
 	                      .deadline = NO_DEADLINE};
 	if (!addr || platform_space_threads(platform_thread_space(t->thread)) < 2)
 		return;
+	/* When all threads die together nobody is left to join one; Linux has it that way too,
+	 * but for those that are not quite last. */
+	if (t->group->group_exiting && !t->group->shares_space)
+		return;
 	if (platform_thread_queue(t->thread, &store) == 0 &&
 	    platform_thread_queue(t->thread, &wake) == 0) {
 		/* An address that faults fails the store, and with it the wake; nobody minds. */
@@ -95,7 +99,7 @@ void task_leave_words(struct task *t)
 	t->clear_child_tid = uptr_make(0);
 }
 
-static void leave_memory(struct task *t)
+static void leave_memory(struct task *t, bool last)
 {
 	struct thread_group *g = t->group;
 	struct platform_thread *thread;
@@ -104,7 +108,7 @@ static void leave_memory(struct task *t)
 		return;
 	if (!t->host_gone)
 		task_leave_words(t);
-	task_usage_save(t);
+	task_usage_end(t, last);
 	{
 		lock_guard(&g->siglock);
 		thread = t->thread;
@@ -248,6 +252,7 @@ static void group_ended(struct task *last)
 		g->state = GROUP_ZOMBIE;
 		g->exit_status = g->group_exit_status;
 	}
+	group_usage_final(g);
 	pgrp_check_orphaned_locked(g, NULL);
 	waitq_wake(&g->exit_waitq, EPOLLIN | EPOLLRDNORM);
 	if (g == kernel.init)
@@ -293,7 +298,7 @@ void task_exit(struct task *t, int exit_code)
 		cpu_limit_stop(t->group);
 		tty_leader_exit(t);
 	}
-	leave_memory(t);
+	leave_memory(t, last);
 	vfork_release(t);
 	task_set_files(t, NULL);
 	task_set_fs(t, NULL);

@@ -320,7 +320,8 @@ static void place_group(struct task *t, struct task *child, const struct clone_a
 	g->parent = sibling ? t->group->parent : t->group;
 	g->parent_task = sibling ? t->group->parent_task : t;
 	TAILQ_INSERT_TAIL(&g->parent->children, g, sibling_link);
-	TAILQ_INSERT_TAIL(&kernel.groups, group_get(g), all_link);
+	group_get(g);
+	TAILQ_INSERT_TAIL(&kernel.groups, g, all_link);
 	pgrp_join_locked(g, t->group->pgrp);
 	pid_lookup(kernel.pids, child->tid)->group = g;
 }

@@ -72,7 +72,8 @@ static int place(struct task *t)
 	struct pid_entry *e = pid_lookup(kernel.pids, nr);
 	e->task = task_get(t);
 	e->group = g;
-	TAILQ_INSERT_TAIL(&kernel.groups, group_get(g), all_link);
+	group_get(g);
+	TAILQ_INSERT_TAIL(&kernel.groups, g, all_link);
 	if (!kernel.init)
 		kernel.init = g;
 	kernel.ntasks++;

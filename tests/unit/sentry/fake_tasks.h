@@ -58,7 +58,8 @@ static inline struct task *fake_process(struct task *parent, life_fn *fn)
 	g->leader = t;
 	g->nthreads = g->nlive = 1;
 	TAILQ_INSERT_TAIL(&g->threads, t, thread_link);
-	TAILQ_INSERT_TAIL(&kernel.groups, group_get(g), all_link);
+	group_get(g);
+	TAILQ_INSERT_TAIL(&kernel.groups, g, all_link);
 	if (parent) {
 		g->parent = parent->group;
 		g->parent_task = parent;

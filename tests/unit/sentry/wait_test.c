@@ -172,6 +172,13 @@ Test(wait, orphans_go_to_a_subreaper)
 	cr_assert_eq(child->group->state, GROUP_ZOMBIE);
 }
 
+static void nothing_left(const struct census *c, void *arg unused_arg)
+{
+	/* The initial namespaces live as long as the sandbox. */
+	s64 spared = !strcmp(c->name, "net") || !strcmp(c->name, "ns_set");
+	cr_expect_eq(c->live, spared, "%s: %ld left", c->name, (long)c->live);
+}
+
 Test(wait, all_end_with_init)
 {
 	struct task *init = fake_process(NULL, sleep_on);
@@ -189,6 +196,10 @@ Test(wait, all_end_with_init)
 	cr_assert_eq(kernel.ntasks, 0);
 	cr_assert_eq(pid_count(kernel.pids), 0);
 	cr_assert_eq(user_count(0, USER_TASKS), 0);
+	task_put(init);
+	task_put(parent);
+	task_put(child);
+	census_each(nothing_left, NULL);
 }
 
 Test(wait, orphaned_stopped_group_is_told)
