@@ -97,6 +97,15 @@ __attribute__((noreturn)) COMPAT_INLINE void skip(const char *why)
 	exit(77);
 }
 
+/* What changes the mount of / has none to change where the tests run in a chroot. */
+COMPAT_INLINE void need_root_mount(void)
+{
+	struct statx sx;
+
+	if (statx(AT_FDCWD, "/", 0, 0, &sx) == 0 && !(sx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+		skip("/ is no mount point");
+}
+
 COMPAT_INLINE const char *err_name(int e)
 {
 	const char *name = e == 0 ? "0" : strerrorname_np(e);

@@ -84,6 +84,7 @@ static void inside(void)
 
 int main(void)
 {
+	need_root_mount();
 	tmp_enter();
 	if (geteuid() != 0) {
 		mkdir("t", 0755);

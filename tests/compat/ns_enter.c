@@ -137,6 +137,7 @@ int main(void)
 {
 	char here[200];
 
+	need_root_mount();
 	RES(setns(open("/proc/self/ns/uts", O_RDONLY), CLONE_NEWIPC));
 	RES(setns(open("/proc/self/ns/uts", O_PATH), 0));
 	RES(open("/proc/self/ns/nothing", O_RDONLY));
