@@ -6,6 +6,8 @@
 
 set -eu -o pipefail
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 TZ=UTC
+# gdb and python must not leave files behind that a listing beside them finds.
+export PYTHONDONTWRITEBYTECODE=1
 : "${MOAT:?the path of moat}"
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 compat=$here/../compat

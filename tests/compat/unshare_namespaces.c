@@ -20,6 +20,8 @@ int main(void)
 	struct utsname u;
 	int fd;
 
+	need_root_mount();
+
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		snprintf(path, sizeof(path), "/proc/self/ns/%s", names[i]);
 		ssize_t n = readlink(path, link, sizeof(link) - 1);
