@@ -113,6 +113,15 @@ $(B)/platform-bench: $(B)/bench/platform.c.o $(filter-out %/main.c.o,$(PLATFORM_
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
+# What moat costs; numbers, no verdict.
+$(B)/bench-calls: bench/calls.c $(B)/flags
+	$(call say,CC,$<)
+	$(Q)$(CC) -std=gnu17 -O2 -Wall -Wextra -Werror -o $@ $<
+bench: $(B)/moat $(B)/bench-calls ## measure system calls and start-up, natively and inside
+	@echo natively; $(B)/bench-calls
+	@echo inside; $(B)/moat run -- $(B)/bench-calls
+	@echo start to exit; bench/start $(B)/moat
+
 unit: $(B)/unit-tests ## run the unit tests
 	$(Q)$(B)/unit-tests
 
@@ -133,7 +142,7 @@ check: deps ## install what is needed, build, run all tests
 	$(Q)BUILD=$(BUILD) B=$(B) CC='$(CC)' tools/check --results $(RESULTS) build unit platform compat apps
 
 demo: deps ## install what is needed, build, show real programs inside moat
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory $(if $(findstring j,$(MAKEFLAGS)),,-j$(JOBS)) all
 	$(Q)tools/demo $(B)/moat
 
 # --- the rules of the house ------------------------------------------------------------------------
@@ -185,6 +194,6 @@ help: ## list the targets
 	@echo "  PREFIX, DESTDIR for install   CPPFLAGS, CFLAGS, LDFLAGS, LDLIBS are added behind moat's own"
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all unit platform-tests compat apps tests check demo format check-format check-layers check-tidy \
+.PHONY: all bench unit platform-tests compat apps tests check demo format check-format check-layers check-tidy \
 	check-cppcheck lint deps install uninstall compile_commands.json clean help FORCE
 .DELETE_ON_ERROR:
