@@ -99,7 +99,7 @@ static void show_cwd_below_tmp(struct run_options *o, const char *cwd)
 	                         .source = cwd,
 	                         .target = cwd,
 	                         .is_dir = true,
-	                         .fd = open(cwd, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+	                         .fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)};
 	if (m->fd < 0)
 		die("cannot show the current directory '%s': %s", cwd, strerror(errno));
 }
@@ -113,6 +113,7 @@ static void choose_cwd(struct run_options *o)
 	if (c->cwd)
 		return;
 	c->cwd = "/";
+	c->cwd_or_root = true;
 	if (!getcwd(cwd, sizeof(cwd)) || cwd[0] != '/')
 		return;
 	if (!strcmp(o->root, "/")) {

@@ -154,13 +154,14 @@ static int attach_spec(struct fs_context *fs, const struct mount_spec *m, char *
 	return err ? failed(why, "mount on", m->target, err) : 0;
 }
 
-static int enter_cwd(struct fs_context *fs, const char *cwd, char *why)
+static int enter_cwd(struct fs_context *fs, const struct sandbox_config *config, char *why)
 {
 	struct path p, old;
-	int err = walk((struct path){0}, cwd, WALK_FOLLOW | WALK_DIRECTORY, &p);
+	int err = walk((struct path){0}, config->cwd, WALK_FOLLOW | WALK_DIRECTORY, &p);
 
 	if (err)
-		return failed(why, "enter the directory", cwd, err);
+		return config->cwd_or_root ? 0
+		                           : failed(why, "enter the directory", config->cwd, err);
 	old = fs->cwd;
 	fs->cwd = p;
 	path_put(old);
@@ -201,7 +202,7 @@ int rootfs_build(const struct sandbox_config *config, struct fs_context **out, c
 	for (unsigned i = 0; !err && i < config->nmounts; i++)
 		err = attach_spec(fs, &config->mounts[i], why);
 	if (!err)
-		err = enter_cwd(fs, config->cwd, why);
+		err = enter_cwd(fs, config, why);
 	fs->umask = 022;
 	caller()->fs = NULL;
 	if (err)

@@ -27,7 +27,8 @@ struct sandbox_config {
 
 	char *const *argv; /* argv[0] is looked up in PATH as execvp(3) does */
 	char *const *envp;
-	const char *cwd; /* absolute guest name */
+	const char *cwd;  /* absolute guest name */
+	bool cwd_or_root; /* start in / if cwd is not there inside */
 	const char *hostname;
 	u32 uid, gid;
 	const u32 *groups;
