@@ -24,6 +24,8 @@ struct caller {
 	u64 nofile_limit; /* RLIMIT_NOFILE, descriptors */
 	/* Called when a write hits fsize_limit (SIGXFSZ), or a pipe has no reader (SIGPIPE). */
 	void (*raise)(struct caller *c, int sig);
+	/* Is there a process of that id? NULL: every number will do. */
+	bool (*knows)(s32 pid);
 };
 
 /* The caller of the running fiber, or of the host thread's own work (root, no memory). */

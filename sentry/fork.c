@@ -165,6 +165,7 @@ static void copy_plain(struct task *t, struct task *child, const struct clone_ar
 	if (f & CLONE_CHILD_CLEARTID)
 		child->clear_child_tid = a->child_tid;
 	child->caller.raise = t->caller.raise;
+	child->caller.knows = t->caller.knows;
 	child->caller.fsize_limit = t->caller.fsize_limit;
 	child->caller.nofile_limit = t->caller.nofile_limit;
 }

@@ -32,6 +32,15 @@ static void default_limits(struct rlimit64 *l)
 	l[RLIMIT_NICE] = l[RLIMIT_RTPRIO] = (struct rlimit64){0, 0};
 }
 
+static bool process_exists(s32 pid)
+{
+	struct thread_group *g = group_find(pid);
+
+	if (g)
+		group_put(g);
+	return g != NULL;
+}
+
 static void raise_in_caller(struct caller *c, int sig)
 {
 	struct task *t = container_of(c, struct task, caller);
@@ -98,6 +107,7 @@ int task_create_init(struct fs_context *fs, struct fdtable *files, struct cred *
 	t->boot = boot;
 	t->fresh = true;
 	t->caller.raise = raise_in_caller;
+	t->caller.knows = process_exists;
 	task_refresh_limits(t);
 	strcpy(t->comm, "moat");
 	err = user_charge(cred->uid, USER_TASKS, ~0ULL);

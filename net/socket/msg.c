@@ -92,12 +92,15 @@ static int take_cred(struct msg *m, const struct cmsghdr *c)
 	if (u.uid == (uid_t)-1 || u.gid == (gid_t)-1)
 		return -EINVAL;
 	bool pid_ok = u.pid == caller()->pid || cred_has_cap(me, CAP_SYS_ADMIN);
+	bool there = u.pid == caller()->pid || !caller()->knows || caller()->knows(u.pid);
 	bool uid_ok = u.uid == me->uid || u.uid == me->euid || u.uid == me->suid ||
 	              cred_has_cap(me, CAP_SETUID);
 	bool gid_ok = u.gid == me->gid || u.gid == me->egid || u.gid == me->sgid ||
 	              cred_has_cap(me, CAP_SETGID);
 	if (!pid_ok || !uid_ok || !gid_ok)
 		return -EPERM;
+	if (!there)
+		return -ESRCH;
 	m->cred = (struct msg_cred){.pid = u.pid, .uid = u.uid, .gid = u.gid};
 	m->has_cred = true;
 	return 0;
