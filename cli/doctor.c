@@ -3,19 +3,21 @@
  * asks the host, not moat's own beliefs.
  */
 #include "cli/cli.h"
+#include "platform/filter/landlock.h"
 #include "platform/filter/sentry_filter.h"
 #include "platform/platform.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -23,7 +25,7 @@
 
 static void row(bool there, const char *what, const char *meaning)
 {
-	printf("  %-4s %-28s %s\n", there ? "yes" : "no", what, meaning);
+	printf("  %-4s %-26s %s\n", there ? "yes" : "no", what, meaning);
 }
 
 /* The first line of a small file, or "" . */
@@ -56,57 +58,141 @@ static bool seccomp_action(u32 action)
 	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
 }
 
-static int landlock_version(void)
+static bool yama_forbids(void)
 {
-	return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	char text[16];
+
+	first_line("/proc/sys/kernel/yama/ptrace_scope", text, sizeof(text));
+	return text[0] == '3';
 }
 
-static void print_platform(void)
+static long number_in(const char *path)
+{
+	char text[32];
+
+	first_line(path, text, sizeof(text));
+	return text[0] ? strtol(text, NULL, 10) : -1;
+}
+
+static bool can_make_memfd(void)
+{
+	int fd = memfd_create("moat-doctor", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
+/* May the caller make groups below its own in the unified hierarchy? */
+static bool cgroup_delegated(void)
+{
+	char line[512], path[600];
+	bool found = false;
+	FILE *f = fopen("/proc/self/cgroup", "re");
+
+	while (f && !found && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = 0;
+		found = !strncmp(line, "0::", 3);
+	}
+	if (f)
+		fclose(f);
+	if (!found)
+		return false;
+	snprintf(path, sizeof(path), "/sys/fs/cgroup%s/cgroup.procs", line + 3);
+	if (access(path, W_OK) != 0)
+		return false;
+	snprintf(path, sizeof(path), "/sys/fs/cgroup%s", line + 3);
+	return access(path, W_OK) == 0;
+}
+
+static void print_needed(void)
 {
 	const char *lacking = platform_unsupported(&systrap_platform);
+	bool memfd = can_make_memfd();
 
-	printf("Platform\n");
+	printf("What moat needs\n");
 	row(!lacking, "systrap",
 	    lacking ? lacking
-	            : "guest calls are trapped by seccomp and served "
-	              "through shared memory");
-	row(seccomp_action(SECCOMP_RET_TRAP), "seccomp trap", "catches every guest call");
+	            : "Guest calls are trapped by seccomp and served through shared memory.");
+	row(seccomp_action(SECCOMP_RET_TRAP), "seccomp trap", "It catches every guest call.");
 	row(seccomp_action(SECCOMP_RET_USER_NOTIF), "seccomp user notification",
-	    "attaches forked guests");
-	row(getauxval(AT_HWCAP2) & 2, "FSGSBASE", "thread pointers without a host call");
+	    "By it a forked guest is given its memory for talking to the sentry.");
+	row(seccomp_action(SECCOMP_RET_KILL_PROCESS), "seccomp kill",
+	    "It ends a sentry that makes a call outside its list.");
+	row(memfd, "memfd_create", "Files that live in memory, and what stubs share, are such.");
+}
+
+static void print_speed(void)
+{
+	char text[160];
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN), maps = number_in("/proc/sys/vm/max_map_count");
+	bool yama = yama_forbids();
+	struct rlimit rl = {0};
+
+	printf("\nWhat makes it fast, and how far it goes\n");
+	row(getauxval(AT_HWCAP2) & 2, "FSGSBASE",
+	    "With it guests set their thread pointers without a host call.");
+	snprintf(text, sizeof(text),
+	         cpus > 1 ? "%ld: the sentry answers on a core of its own while it is awake."
+	                  : "%ld: the sentry and the guest take turns; calls are slower.",
+	         cpus);
+	row(cpus > 1, "more than one core", text);
+	row(!yama, "process_vm_readv",
+	    yama ? "Yama (ptrace_scope 3) forbids it: large copies go piecewise, and one process "
+	           "cannot look at another's memory."
+	         : "Large copies to and from guests are made by it.");
+	getrlimit(RLIMIT_NOFILE, &rl);
+	snprintf(text, sizeof(text),
+	         "%llu: each host file in use takes one; moat raises its limit to that.",
+	         (unsigned long long)rl.rlim_max);
+	row(rl.rlim_max >= 4096, "4096 descriptors", text);
+	snprintf(text, sizeof(text),
+	         "vm.max_map_count is %ld; guests are told 65530, and get ENOMEM beyond the "
+	         "host's.",
+	         maps);
+	row(maps >= 65530, "65530 mappings a process", text);
 }
 
 static void print_layers(void)
 {
-	char text[128];
-	int abi = landlock_version();
+	char text[160];
+	unsigned abi = landlock_host_version();
+	bool root = geteuid() == 0;
 
-	printf("\nDefence beyond the platform\n");
-	row(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) >= 0, "no_new_privs", "always set");
-	row(seccomp_action(SECCOMP_RET_KILL_PROCESS), "seccomp kill",
-	    "ends a sentry that makes a call outside its list");
-	snprintf(text, sizeof(text), "ABI %d; not used yet", abi);
-	row(abi > 0, "Landlock", abi > 0 ? text : "the kernel has none");
-	row(can_unshare(CLONE_NEWUSER), "user namespaces", "not used yet");
-	first_line("/proc/sys/kernel/yama/ptrace_scope", text, sizeof(text));
-	row(text[0] != '3', "process_vm_readv",
-	    text[0] == '3' ? "Yama forbids it: large copies will fail"
-	                   : "large copies to and from guests");
+	printf("\nDefence beyond that\n");
+	row(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) >= 0, "no_new_privs",
+	    "It is always set, for the sentry and for stubs.");
+	snprintf(text, sizeof(text),
+	         "ABI %u: the sentry and its stubs open only what was granted, and /proc.", abi);
+	row(abi >= 2, "Landlock",
+	    abi >= 2 ? text
+	             : "The kernel has none that suits: seccomp and the granted descriptors alone "
+	               "confine the sentry.");
+	row(can_unshare(CLONE_NEWUSER), "user namespaces",
+	    "moat does not use the host's; guests have none of it either.");
+	row(cgroup_delegated(), "cgroup v2 delegation",
+	    "moat does not use it: --memory and --pids are kept by moat itself.");
+	row(!root, "not run as root",
+	    root ? "Run as an ordinary user where you can: a sentry that is broken into then "
+	           "has only that user's rights."
+	         : "A sentry that is broken into has no more rights than you.");
 }
 
 static int print_host(void)
 {
 	const char *lacking = platform_unsupported(&systrap_platform);
+	bool able = !lacking && seccomp_action(SECCOMP_RET_KILL_PROCESS) && can_make_memfd();
 	struct utsname u;
 
 	uname(&u);
-	printf("Host\n  Linux %s on %s, %ld processors\n\n", u.release, u.machine,
-	       sysconf(_SC_NPROCESSORS_ONLN));
-	print_platform();
+	printf("Host\n  Linux %s on %s\n\n", u.release, u.machine);
+	print_needed();
+	print_speed();
 	print_layers();
-	printf("\n%s\n", lacking ? "moat cannot run sandboxes on this host: see above."
-	                         : "moat can run sandboxes on this host.");
-	return lacking ? 1 : 0;
+	printf("\n%s\n", able ? "moat can run sandboxes on this host."
+	                      : "moat cannot run sandboxes on this host: see above.");
+	return able ? 0 : 1;
 }
 
 int cmd_doctor(int argc, char **argv)
@@ -133,6 +219,10 @@ int cmd_doctor(int argc, char **argv)
 		default:
 			return 2;
 		}
+	}
+	if (optind < argc) {
+		complain("doctor takes no arguments, but was given '%s'", argv[optind]);
+		return 2;
 	}
 	if (allowlist) {
 		filter_print_allowlists(stdout, &fc);

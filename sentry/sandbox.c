@@ -2,7 +2,8 @@
  * The sentry's main thread: brings the kernel up, starts the first process,
  * shuts the doors, waits for the end.
  *
- * The order matters. The zygote is forked first, while this process has one
+ * The order matters. Landlock comes first, as stubs must be in the sentry's domain, then
+ * the zygote is forked, while this process has one
  * thread and no secrets; then come the scheduler and the reactor; then the
  * mount tree; and last the lock-down, after which no host call outside the
  * allowlist can be made by any thread. Guest code runs only after that.
@@ -27,6 +28,7 @@
 #include "fs/vfs/fs_context.h"
 #include "fs/vfs/namei.h"
 #include "net/unix/unix.h"
+#include "platform/filter/landlock.h"
 #include "platform/filter/sentry_filter.h"
 #include "platform/platform.h"
 #include "sentry/console.h"
@@ -320,6 +322,32 @@ static bool any_writable_mount(void)
 	return false;
 }
 
+/* Host files: what was granted and no more. Stubs are to be in it, so it comes before them. */
+static void confine_files(void)
+{
+	struct landlock_grant *grant = calloc(config->nmounts + 1, sizeof(*grant));
+	unsigned n = 0;
+	int err;
+
+	if (!grant)
+		give_up_err("cannot confine the sentry", -ENOMEM);
+	grant[n++] = (struct landlock_grant){.fd = config->root_fd, .is_dir = true};
+	for (unsigned i = 0; i < config->nmounts; i++) {
+		const struct mount_spec *m = &config->mounts[i];
+
+		if (m->kind != MOUNT_TMPFS)
+			grant[n++] = (struct landlock_grant){
+			    .fd = m->fd,
+			    .is_dir = m->is_dir,
+			    .writable = m->kind == MOUNT_HOST_DIR && !m->readonly};
+	}
+	err = landlock_confine(grant, n);
+	free(grant);
+	/* One wall of several: a host that will not have it is no reason not to run. */
+	if (err < 0)
+		log_warn("Landlock refuses to confine the sentry: %s", strerror(-err));
+}
+
 static void lock_down(void)
 {
 	struct sentry_filter_config fc = {.host_files = true,
@@ -382,6 +410,8 @@ noreturn void sandbox_main(const struct sandbox_config *c)
 	/* The guest's descriptor 2 is closed with its last user; reports must still get out. */
 	log_init(host_dup(2), c->debug ? LOG_DEBUG : LOG_WARN);
 	crash_install(describe_current);
+	if (!MOAT_ASAN && !MOAT_TSAN)
+		confine_files();
 	platform_up();
 	kernel_up();
 	trace_up();

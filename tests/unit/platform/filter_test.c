@@ -1,9 +1,11 @@
 /* The allowlists: how long they are, and that they hold. */
 #include <criterion/criterion.h>
+#include "platform/filter/landlock.h"
 #include "platform/filter/sentry_filter.h"
 #include "platform/filter/stub_filter.h"
 #include "platform/stub/abi.h"
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -146,4 +148,42 @@ Test(filter, writable_grant_adds_writing)
 	cr_expect_eq(outcome(&writing, do_unlink), 0);
 	cr_expect_eq(outcome(&writing, do_open_for_writing), 0);
 	cr_expect_eq(outcome(&writing, do_execve), SIGSYS);
+}
+
+/* In a child that may read below /usr and write below dir: a bit for each thing that goes wrong. */
+static int confined(const char *dir)
+{
+	const struct landlock_grant grant[] = {
+	    {.fd = open("/usr", O_PATH | O_DIRECTORY), .is_dir = true},
+	    {.fd = open(dir, O_PATH | O_DIRECTORY), .is_dir = true, .writable = true}};
+	char path[64];
+	int status = landlock_confine(grant, 2) != 1;
+
+	snprintf(path, sizeof(path), "%s/file", dir);
+	status |= open("/usr/bin/env", O_RDONLY) < 0 ? 2 : 0;
+	status |= open("/etc/passwd", O_RDONLY) < 0 ? 0 : 4;
+	status |= open("/usr/moat-test", O_WRONLY | O_CREAT, 0600) < 0 ? 0 : 8;
+	status |= open(path, O_RDWR | O_CREAT | O_TRUNC, 0600) < 0 ? 16 : 0;
+	status |= open("/proc/self/maps", O_RDONLY) < 0 ? 32 : 0;
+	return status;
+}
+
+Test(filter, landlock_holds_to_the_grants)
+{
+	char dir[] = "/tmp/moat-landlock.XXXXXX", path[64];
+	int status;
+	pid_t pid;
+
+	if (landlock_host_version() < 2)
+		cr_skip_test("this host has no Landlock that suits");
+	cr_assert_not_null(mkdtemp(dir));
+	pid = fork();
+	cr_assert_geq(pid, 0);
+	if (pid == 0)
+		_exit(confined(dir));
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_expect_eq(status, 0);
+	snprintf(path, sizeof(path), "%s/file", dir);
+	cr_expect_eq(unlink(path), 0);
+	cr_expect_eq(rmdir(dir), 0);
 }
