@@ -394,13 +394,3 @@ s64 sys_ioprio_get(struct task *t, const struct syscall_args *a)
 		return -EINVAL;
 	return each_task(t, arg_int(a, 0) - IOPRIO_WHO_PROCESS, arg_u32(a, 1), get_ioprio, 0);
 }
-
-/* ---- membarrier ---------------------------------------------------------------------- */
-
-s64 sys_membarrier(struct task *t unused_arg, const struct syscall_args *a)
-{
-	/* No command works from here: it is for the guest's threads to issue on their cores. */
-	if (arg_u32(a, 1))
-		return -EINVAL;
-	return arg_int(a, 0) == 0 ? 0 : -EINVAL;
-}

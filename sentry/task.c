@@ -81,6 +81,7 @@ struct thread_group *group_alloc(void)
 	waitq_init(&g->signal_waitq);
 	waitq_init(&g->child_waitq);
 	waitq_init(&g->exit_waitq);
+	waitq_init(&g->barrier_waitq);
 	g->exit_signal = SIGCHLD;
 	g->dumpable = true;
 	census_add(&group_census, 1);
@@ -105,6 +106,7 @@ void group_put(struct thread_group *g)
 	waitq_destroy(&g->signal_waitq);
 	waitq_destroy(&g->child_waitq);
 	waitq_destroy(&g->exit_waitq);
+	waitq_destroy(&g->barrier_waitq);
 	census_add(&group_census, -1);
 	free(g);
 }

@@ -109,6 +109,8 @@ struct thread_group {
 	_Atomic u32 personality;
 	_Atomic bool dumpable;
 	_Atomic bool thp_disable;
+	_Atomic bool barrier_registered; /* membarrier(2); ends with execve */
+	struct waitq barrier_waitq;      /* woken when a thread has been out of guest code */
 	bool from_outside; /* has no parent in the sandbox: whoever started it reaps it */
 	void *ipc;         /* SysV undo lists: sentry/ipc */
 };
@@ -121,7 +123,7 @@ struct restart_block {
 };
 
 enum task_gate { TASK_NEW, TASK_GO, TASK_STILLBORN };
-enum { TASK_WORK_LIMITS = 1, TASK_WORK_SECCOMP = 2 };
+enum { TASK_WORK_LIMITS = 1, TASK_WORK_SECCOMP = 2, TASK_WORK_BARRIER = 4 };
 
 struct task {
 	struct ref ref;
@@ -157,6 +159,7 @@ struct task {
 	_Atomic bool killed; /* SIGKILL or group exit is pending */
 
 	enum task_gate gate; /* S: may the fiber begin? */
+	_Atomic u32 turns;   /* into guest code and out: odd while in it */
 	_Atomic u32 works;   /* TASK_WORK_*: what the fiber is to do before it runs guest code */
 
 	/* T */

@@ -13,6 +13,7 @@
 #include "sentry/syscall.h"
 #include "sentry/task_internal.h"
 #include <errno.h>
+#include <sys/epoll.h>
 #include <sys/syscall.h>
 
 /* What a shell reports for a program that is not there, or cannot be run. */
@@ -97,6 +98,8 @@ static void do_work(struct task *t)
 		task_refresh_limits(t);
 	if (works & TASK_WORK_SECCOMP)
 		seccomp_adopt(t);
+	if (works & TASK_WORK_BARRIER)
+		waitq_wake(&t->group->barrier_waitq, EPOLLIN);
 }
 
 /* True if a system call's result stands in rax, with restarts unresolved. */
@@ -145,6 +148,13 @@ static bool must_look(struct task *t, bool in_syscall)
 	return in_syscall && is_restart((s64)platform_thread_regs(t->thread)->rax);
 }
 
+/* Only the fiber itself counts; the hand-over that comes next is the barrier (membarrier.c). */
+static void turn(struct task *t)
+{
+	u32 n = atomic_load_explicit(&t->turns, memory_order_relaxed);
+	atomic_store_explicit(&t->turns, n + 1, memory_order_release);
+}
+
 static void run(struct task *t)
 {
 	bool in_syscall = false;
@@ -160,7 +170,9 @@ static void run(struct task *t)
 		if (atomic_load_explicit(&t->works, memory_order_relaxed))
 			do_work(t);
 		int failed_op = -1;
+		turn(t);
 		int err = platform_thread_run(t->thread, &ev, &failed_op);
+		turn(t);
 		if (failed_op >= 0) {
 			in_syscall = handle_failed_op(t, failed_op, err);
 			continue;

@@ -1,0 +1,93 @@
+/*
+ * membarrier(2), private expedited: every thread of the process that runs guest
+ * code passes a memory barrier before the call returns.
+ *
+ * A thread that is in the sentry has passed, or will pass, one on its way: the hand-over
+ * between it and its fiber is a sequentially consistent exchange on both ways. So only
+ * those need be made to that are in guest code now: they are interrupted, and
+ * are through once they have been seen outside of it. The parity of a task's
+ * `turns` says where it is.
+ */
+#include "base/fiber.h"
+#include "sentry/syscall.h"
+#include "sentry/task.h"
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+#define COMMANDS (MEMBARRIER_CMD_PRIVATE_EXPEDITED | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
+
+struct running {
+	struct task *task; /* held */
+	u32 turns;         /* when it was found in guest code */
+};
+
+/* The threads to wait for; *out is the caller's to free. */
+static int find_running(struct task *t, struct running **out, u32 *count)
+{
+	struct thread_group *g = t->group;
+	struct task *i;
+	u32 n = 0;
+	lock_guard(&g->siglock);
+	*out = calloc(g->nthreads, sizeof(**out));
+	if (!*out)
+		return -ENOMEM;
+	TAILQ_FOREACH (i, &g->threads, thread_link) {
+		u32 turns = atomic_load(&i->turns);
+		if (i == t || i->exited || !i->thread || !(turns & 1))
+			continue;
+		(*out)[n++] = (struct running){task_get(i), turns};
+		atomic_fetch_or(&i->works, TASK_WORK_BARRIER);
+		platform_thread_interrupt(i->thread);
+	}
+	*count = n;
+	return 0;
+}
+
+static bool all_through(const struct running *r, u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		if (atomic_load(&r[i].task->turns) == r[i].turns && !r[i].task->exited)
+			return false;
+	return true;
+}
+
+static int barrier(struct task *t)
+{
+	struct wait_fiber w;
+	struct running *r;
+	u32 n;
+	int err;
+	wait_fiber_init(&w);
+	waitq_add(&t->group->barrier_waitq, &w.waiter, EPOLLIN);
+	err = find_running(t, &r, &n);
+	/* Bounded: an interrupted thread comes back at once. Only death is quicker. */
+	while (!err && !all_through(r, n) && !t->killed)
+		fiber_park();
+	waitq_remove(&t->group->barrier_waitq, &w.waiter);
+	if (err)
+		return err;
+	for (u32 i = 0; i < n; i++)
+		task_put(r[i].task);
+	free(r);
+	return 0;
+}
+
+s64 sys_membarrier(struct task *t, const struct syscall_args *a)
+{
+	struct thread_group *g = t->group;
+	/* The only flag goes with a command that is not offered. */
+	if (arg_u32(a, 1))
+		return -EINVAL;
+	switch (arg_int(a, 0)) {
+	case MEMBARRIER_CMD_QUERY:
+		return COMMANDS;
+	case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED:
+		g->barrier_registered = true;
+		return 0;
+	case MEMBARRIER_CMD_PRIVATE_EXPEDITED:
+		return g->barrier_registered ? barrier(t) : -EPERM;
+	}
+	return -EINVAL;
+}
