@@ -22,6 +22,28 @@ static int show_cpu_range(const struct pseudo_ref *ref unused_arg, struct text *
 	return 0;
 }
 
+/* A set of processors as bitmap_print_to_pagebuf() shows it: hexadecimal words of 32 bits. */
+static void add_mask(struct text *t, u64 mask)
+{
+	if (mask >> 32)
+		text_add(t, "%x,%08x\n", (unsigned)(mask >> 32), (unsigned)mask);
+	else
+		text_add(t, "%x\n", (unsigned)mask);
+}
+
+static int show_cpu_mask(const struct pseudo_ref *ref unused_arg, struct text *t)
+{
+	add_mask(t, ~0ULL >> (64 - proc_cpus()));
+	return 0;
+}
+
+/* A core has one thread: the processor itself. */
+static int show_own_mask(const struct pseudo_ref *ref, struct text *t)
+{
+	add_mask(t, 1ULL << ref->key);
+	return 0;
+}
+
 static int show_kernel_max(const struct pseudo_ref *ref unused_arg, struct text *t)
 {
 	text_add(t, "63\n");
@@ -58,6 +80,12 @@ static int show_core_id(const struct pseudo_ref *ref, struct text *t)
 	return 0;
 }
 
+static int show_distance(const struct pseudo_ref *ref unused_arg, struct text *t)
+{
+	text_add(t, "10\n");
+	return 0;
+}
+
 static int show_node_meminfo(const struct pseudo_ref *ref unused_arg, struct text *t)
 {
 	u64 total = proc_memory_total() >> 10, free = min_of(kernel.memory_free >> 10, total);
@@ -78,8 +106,18 @@ static int show_node_meminfo(const struct pseudo_ref *ref unused_arg, struct tex
 		.name = (label), .mode = S_IFDIR | 0755, .children = (ch)                          \
 	}
 
-static const struct pseudo_node topology_children[] = {
-    RO("core_id", core_id), RO("physical_package_id", zero), {0}};
+static const struct pseudo_node topology_children[] = {RO("core_cpus", own_mask),
+                                                       RO("core_cpus_list", core_id),
+                                                       RO("core_id", core_id),
+                                                       RO("core_siblings", cpu_mask),
+                                                       RO("core_siblings_list", cpu_range),
+                                                       RO("die_id", zero),
+                                                       RO("package_cpus", cpu_mask),
+                                                       RO("package_cpus_list", cpu_range),
+                                                       RO("physical_package_id", zero),
+                                                       RO("thread_siblings", own_mask),
+                                                       RO("thread_siblings_list", core_id),
+                                                       {0}};
 static const struct pseudo_node cpu_n_children[] = {
     RO("online", one), DIR("topology", topology_children), {0}};
 static const struct pseudo_node cpu_n_node = {.mode = S_IFDIR | 0755, .children = cpu_n_children};
@@ -113,10 +151,18 @@ static const struct pseudo_node cpu_children[] = {RO("isolated", empty_line),
                                                   RO("possible", cpu_range),
                                                   RO("present", cpu_range),
                                                   {0}};
-static const struct pseudo_node node0_children[] = {
-    RO("cpulist", cpu_range), RO("meminfo", node_meminfo), {0}};
-static const struct pseudo_node node_children[] = {
-    DIR("node0", node0_children), RO("online", zero), RO("possible", zero), {0}};
+static const struct pseudo_node node0_children[] = {RO("cpulist", cpu_range),
+                                                    RO("cpumap", cpu_mask),
+                                                    RO("distance", distance),
+                                                    RO("meminfo", node_meminfo),
+                                                    {0}};
+static const struct pseudo_node node_children[] = {RO("has_cpu", zero),
+                                                   RO("has_memory", zero),
+                                                   RO("has_normal_memory", zero),
+                                                   DIR("node0", node0_children),
+                                                   RO("online", zero),
+                                                   RO("possible", zero),
+                                                   {0}};
 static const struct pseudo_node system_children[] = {
     {.name = "cpu",
      .mode = S_IFDIR | 0755,
@@ -131,12 +177,13 @@ static const struct pseudo_node mm_children[] = {
     DIR("hugepages", NULL), DIR("transparent_hugepage", thp_children), {0}};
 static const struct pseudo_node kernel_children[] = {DIR("mm", mm_children), {0}};
 static const struct pseudo_node class_children[] = {DIR("net", NULL), DIR("tty", NULL), {0}};
+static const struct pseudo_node dev_children[] = {DIR("block", NULL), DIR("char", NULL), {0}};
 static const struct pseudo_node devices_children[] = {DIR("system", system_children), {0}};
 static const struct pseudo_node fs_children[] = {DIR("cgroup", NULL), {0}};
 static const struct pseudo_node root_children[] = {DIR("block", NULL),
                                                    DIR("bus", NULL),
                                                    DIR("class", class_children),
-                                                   DIR("dev", NULL),
+                                                   DIR("dev", dev_children),
                                                    DIR("devices", devices_children),
                                                    DIR("fs", fs_children),
                                                    DIR("kernel", kernel_children),
