@@ -58,7 +58,8 @@ int main(void)
 	IN_CHILD("inherited", CPU_ZERO(&set); RES(sched_getaffinity(0, sizeof(set), &set));
 	         NUM(CPU_COUNT(&set)));
 	RES(getcpu(&cpu, &node));
-	/* On which processor a thread really runs is not compared: a kernel may keep a mask as advice. */
+	/* On which processor a thread really runs is not compared: a kernel may keep a mask as
+	 * advice. */
 	YES(cpu < CPU_SETSIZE);
 	YES(node < 64);
 	CPU_ZERO(&one);

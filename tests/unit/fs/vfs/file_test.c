@@ -51,7 +51,7 @@ Test(file, positions)
 	fails(EINVAL, file_seek(f, -100, SEEK_CUR));
 	fails(EINVAL, file_seek(f, 0, 9));
 	cr_assert_eq(file_seek(f, 1LL << 40, SEEK_SET), 1LL << 40);
-	fails(EOVERFLOW, file_seek(f, INT64_MAX, SEEK_CUR));
+	fails(EINVAL, file_seek(f, INT64_MAX, SEEK_CUR));
 	cr_assert_eq(pwrite_buf(f, "HE", 2, 0), 2);
 	cr_assert_eq(pread_buf(f, buf, 16, 0), 11);
 	cr_assert_eq(memcmp(buf, "HEllo", 5), 0);
