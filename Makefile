@@ -27,7 +27,7 @@ endif
 ALL_CPPFLAGS = -I. -I$(B)/gen -D_GNU_SOURCE -DMOAT_BUILD='"$(BUILD)"' $(CPPFLAGS)
 ALL_CFLAGS = -std=gnu17 $(WARN) $(MODE) -fPIE -fno-strict-aliasing -fstack-protector-strong -pthread $(CFLAGS)
 ALL_LDFLAGS = $(MODE) -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
-ALL_LDLIBS = -lseccomp -lunwind -lunwind-x86_64 -lbsd $(LDLIBS)
+ALL_LDLIBS = -lseccomp -lunwind -lunwind-x86_64 -lbsd -lZydis $(LDLIBS)
 
 # Short lines unless V=1.
 Q := $(if $(filter-out 0,$(V)),,@)
@@ -103,7 +103,7 @@ $(B)/unit-tests: $(UNIT_OBJ) $(B)/libmoat.a
 
 # Real guests under the real platform, served by a sentry of a dozen calls.
 PLATFORM_TEST_OBJ := $(patsubst %,$(B)/%.o,$(sort $(wildcard tests/platform/*.c)))
-$(B)/tests/platform/guest_code.c.o: FILE_CFLAGS := -O2 -fvisibility=hidden -fno-tree-vectorize -fno-tree-slp-vectorize \
+$(B)/tests/platform/guest_code.c.o $(B)/tests/platform/guest_sites.c.o: FILE_CFLAGS := -O2 -fvisibility=hidden -fno-tree-vectorize -fno-tree-slp-vectorize \
 	-fno-stack-protector -fno-sanitize=all -fno-jump-tables -ffreestanding
 $(B)/platform-tests: $(PLATFORM_TEST_OBJ) $(B)/libmoat.a
 	$(call say,LINK,$@)

@@ -32,6 +32,8 @@ enum option_id {
 	OPT_STATS,
 	OPT_WORKERS,
 	OPT_PLATFORM,
+	OPT_PATCH,
+	OPT_NO_PATCH,
 };
 
 static const struct option long_options[] = {
@@ -56,6 +58,8 @@ static const struct option long_options[] = {
     {"stats", no_argument, NULL, OPT_STATS},
     {"workers", required_argument, NULL, OPT_WORKERS},
     {"platform", required_argument, NULL, OPT_PLATFORM},
+    {"patch", no_argument, NULL, OPT_PATCH},
+    {"no-patch", no_argument, NULL, OPT_NO_PATCH},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -93,6 +97,8 @@ static const char help_text[] =
     "  --stats                 print counters at the end\n"
     "  --workers N             host threads that serve system calls (default: one per spare core)\n"
     "  --platform NAME         systrap (default)\n"
+    "  --patch, --no-patch     rewrite system calls that programs make often, so that they do not\n"
+    "                          trap (default: no)\n"
     "\n"
     "SIZE takes a suffix k, m, g. The exit status is the program's; if it died of a signal, so\n"
     "does moat. 124: timed out; 125: moat failed; 126: cannot be run; 127: not found.\n";
@@ -314,6 +320,12 @@ static void apply(struct run_options *o, int id, char *arg)
 		if (strcmp(arg, "systrap"))
 			bad_usage("--platform", arg, "'systrap' is the one there is");
 		c->platform = arg;
+		break;
+	case OPT_PATCH:
+		c->patch = true;
+		break;
+	case OPT_NO_PATCH:
+		c->patch = false;
 		break;
 	case 'h':
 		fputs(help_text, stdout);

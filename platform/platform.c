@@ -196,6 +196,18 @@ size_t platform_space_write(struct platform_space *s, u64 dst, const void *src, 
 	return platform->space_write(s, dst, src, n);
 }
 
+u64 platform_thread_site(struct platform_thread *t)
+{
+	u64 site = t->site;
+	t->site = 0;
+	return site;
+}
+
+void platform_thread_patch(struct platform_thread *t, u64 site, u64 low, u64 high)
+{
+	platform->patch(t, site, low, high);
+}
+
 int platform_frame_push(struct platform_thread *t, const struct signal_frame *f)
 {
 	/* A frame is an XSAVE image and registers, information and alignment around it. */

@@ -46,6 +46,19 @@ enum event_kind {
 	              */
 };
 
+/*
+ * A part of the guests' addresses that belongs to the platform: nothing may be mapped there for a
+ * guest, and what is there does not show. Calls of rewritten sites pass through it.
+ */
+#define PLATFORM_RESERVED     0x61ec0000UL
+#define PLATFORM_RESERVED_END 0x61f20000UL
+
+static inline bool platform_reserved(u64 addr, u64 len)
+{
+	return addr < PLATFORM_RESERVED_END && len > 0 &&
+	       (addr >= PLATFORM_RESERVED || len > PLATFORM_RESERVED - addr);
+}
+
 struct event {
 	enum event_kind kind;
 	/* EVENT_FAULT: what a handler of the guest would see. */
@@ -248,6 +261,20 @@ struct uspace *platform_thread_uspace(struct platform_thread *t);
  * ptrace). */
 size_t platform_space_read(struct platform_space *s, void *dst, u64 src, size_t n);
 size_t platform_space_write(struct platform_space *s, u64 dst, const void *src, size_t n);
+
+/* ---- call sites ---------------------------------------------------------- */
+
+/*
+ * The address of the system call instruction by which t has just called, if it would pay to rewrite
+ * it so that it does not trap, else 0. Asked once per event.
+ */
+u64 platform_thread_site(struct platform_thread *t);
+/*
+ * Rewrites that site, which lies in [low, high): private memory of the guest's that may be read
+ * and executed and not written, and that the caller keeps from being changed, forked and rewritten meanwhile. No
+ * operations may be queued. A site that cannot be rewritten safely stays as it is.
+ */
+void platform_thread_patch(struct platform_thread *t, u64 site, u64 low, u64 high);
 
 /* ---- signal frames ------------------------------------------------------ */
 

@@ -13,6 +13,7 @@ struct platform_thread {
 	struct platform_space *space;
 	struct user_regs_struct regs;
 	bool regs_changed, reset_fpu;
+	u64 site; /* platform_thread_site */
 	_Atomic unsigned ops; /* queued; others look at it by platform_thread_ops_done */
 	struct hostop op[HOSTOPS_MAX];
 };
@@ -42,6 +43,8 @@ struct platform_ops {
 	void (*settle)(struct platform_thread *t);
 	bool (*ops_done)(const struct platform_thread *t);
 	void (*interrupt)(struct platform_thread *t);
+	/* Sites that the implementation has never named are not asked for. */
+	void (*patch)(struct platform_thread *t, u64 site, u64 low, u64 high);
 	size_t (*space_read)(struct platform_space *s, void *dst, u64 src, size_t n);
 	size_t (*space_write)(struct platform_space *s, u64 dst, const void *src, size_t n);
 	int (*frame_push)(struct platform_thread *t, const struct signal_frame *f);

@@ -84,6 +84,8 @@ static int add_area(struct exec *x, struct platform_thread *th, u64 start, u64 e
 
 	if (start < MMAP_MIN_ADDR || end > GUEST_MAX || start >= end)
 		return -EINVAL;
+	if (platform_reserved(start, end - start))
+		return -ENOMEM;
 	if (!mm_may_expand(x->task, x->mm, prot, MAP_PRIVATE | flags, end - start))
 		return -ENOMEM;
 	if (file) {

@@ -152,6 +152,9 @@ void mm_watch_stack(struct mm *m, struct uspace *u, u64 stack_limit);
 /* For what is written by other ways (a signal frame): grows a stack to addr if it is below one. */
 bool mm_fault_user(struct task *t, u64 addr);
 
+/* A system call of t's has come from `site`: rewrites that (platform_thread_patch) if it is text. */
+void mm_patch_site(struct task *t, u64 site);
+
 struct vma *mm_find_locked(struct mm *m, u64 addr); /* first with end > addr */
 /* For /proc/PID/maps: calls fn in order, [vdso] included; stops when it returns false. */
 void mm_each_vma(struct mm *m, bool (*fn)(const struct vma *v, void *arg), void *arg);

@@ -138,6 +138,28 @@ out:
 	return err;
 }
 
+/* ---- call sites --------------------------------------------------------------- */
+
+/* Text is what a program or library brought, as it brought it: nobody may be at work on it. */
+static bool is_text(const struct vma *v)
+{
+	return v->file && (v->flags & MAP_PRIVATE) && v->prot == (PROT_READ | PROT_EXEC);
+}
+
+void mm_patch_site(struct task *t, u64 site)
+{
+	struct mm *m = t->mm;
+	struct vma *v;
+
+	if (mm_lock(m))
+		return;
+	/* Operations still to be confirmed would be mixed up with those of the rewriting. */
+	v = m->pending.thread ? NULL : vma_find(m, site);
+	if (v && v->start <= site && is_text(v))
+		platform_thread_patch(t->thread, site, v->start, v->end);
+	mm_unlock(m);
+}
+
 /* ---- madvise ---------------------------------------------------------------- */
 
 /* How the host, the file or the tree is concerned by an advice. */

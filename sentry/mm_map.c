@@ -62,6 +62,8 @@ static bool range_free(struct mm *m, u64 start, u64 len)
 {
 	struct vma *next = vma_find(m, start);
 
+	if (platform_reserved(start, len))
+		return false;
 	/* find_vma above also gives the area before: none may overlap, nor a stack's gap. */
 	return !next || start + len <= vma_start_gap(next);
 }
@@ -244,6 +246,8 @@ static s64 mapping_place(struct task *t, struct mm *m, struct mapping *g)
 	/* CAP_SYS_RAWIO does not help: the host's own limit is at least as high. */
 	if (at < MMAP_MIN_ADDR)
 		return task_capable(t, CAP_SYS_RAWIO) ? -ENOMEM : -EPERM;
+	if (platform_reserved(at, g->len))
+		return -ENOMEM;
 	if ((g->map_flags & MAP_FIXED_NOREPLACE) && vma_find_range(m, at, at + g->len))
 		return -EEXIST;
 	return (s64)at;
@@ -477,7 +481,7 @@ static int brk_grow(struct task *t, struct mm *m, u64 start, u64 end)
 	int err;
 
 	/* One page stays free below the next area, as in mm/mmap.c. */
-	if (end > GUEST_MAX || (next && end + PAGE_SIZE > vma_start_gap(next)))
+	if (end > GUEST_MAX || platform_reserved(start, end - start) || (next && end + PAGE_SIZE > vma_start_gap(next)))
 		return -ENOMEM;
 	if (!mm_may_lock(t, m, flags, end - start))
 		return -EAGAIN;

@@ -129,6 +129,8 @@ static s64 remap_to(struct task *t, struct mm *m, struct vma *v, struct remap *r
 	if (r->flags & MREMAP_FIXED) {
 		if (r->new < MMAP_MIN_ADDR)
 			return -EPERM;
+		if (platform_reserved(r->new, r->newlen))
+			return -ENOMEM;
 		err = remap_unmap(t, m, r->new, r->newlen);
 	} else {
 		r->new = mm_free_range(m, r->new, r->newlen, 0);

@@ -287,6 +287,7 @@ static void platform_up(void)
 		give_up(125, lacking);
 	syscall_marshal_build(marshal);
 	pc = (struct platform_config){.marshal = marshal,
+	                              .patch = config->patch,
 	                              .debug = config->debug,
 	                              .trace_all = config->trace_fd >= 0,
 	                              .fatal = platform_failed};

@@ -105,11 +105,16 @@ static void do_work(struct task *t)
 /* True if a system call's result stands in rax, with restarts unresolved. */
 static bool handle_event(struct task *t, struct event *ev)
 {
+	u64 site;
+
 	switch (ev->kind) {
 	case EVENT_SYSCALL:
 		t->futex_queued = false;
 		if (atomic_load_explicit(&t->works, memory_order_relaxed))
 			do_work(t);
+		site = platform_thread_site(t->thread);
+		if (__builtin_expect(site != 0, 0))
+			mm_patch_site(t, site);
 		if (!t->seccomp || seccomp_allows(t))
 			syscall_dispatch(t);
 		sigio_settle();

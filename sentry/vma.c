@@ -400,6 +400,16 @@ static u64 gap_fit(u64 from, u64 to, u64 len, u64 align, bool top)
 {
 	u64 at;
 
+	/* The platform's part of the addresses makes two gaps of one. */
+	if (from < PLATFORM_RESERVED_END && to > PLATFORM_RESERVED) {
+		u64 low = from < PLATFORM_RESERVED
+		              ? gap_fit(from, PLATFORM_RESERVED, len, align, top)
+		              : 0;
+		u64 high = to > PLATFORM_RESERVED_END
+		               ? gap_fit(PLATFORM_RESERVED_END, to, len, align, top)
+		               : 0;
+		return (top && high) || !low ? high : low;
+	}
 	if (to < from || to - from < len)
 		return 0;
 	at = top ? (to - len) & ~(align - 1) : (from + align - 1) & ~(align - 1);

@@ -49,7 +49,7 @@ struct stub_request {
 	u32 failed_op;
 	s32 signo;
 	s32 code;
-	u32 pad;
+	u32 weight; /* REQUEST_SYSCALL: how many traps this one stands for */
 	u64 addr, trapno, error_code, cr2;
 	s64 result;
 	u64 value;        /* VERB_CMPXCHG: what was there; VERB_FRAME_POP: the signal mask */
@@ -123,6 +123,11 @@ struct stub_context {
 	 * gone. */
 	_Atomic u32 tid;
 	_Atomic u64 ops_done;
+	/*
+	 * For calls without a trap: where the stub sees this context, or 0 if there are to be
+	 * none; the stack to run on; the guest's stack pointer on the way there.
+	 */
+	u64 self, stack, guest_rsp;
 	/* What the stub may answer itself; `direct` says whether it may. */
 	_Atomic u32 direct;
 	struct thread_identity identity;
@@ -135,7 +140,14 @@ struct stub_context {
 };
 _Static_assert(sizeof(struct stub_context) == STUB_CONTEXT_SIZE, "layout.h says how large");
 _Static_assert(offsetof(struct stub_context, window) == STUB_HEADER_SIZE, "one page of header");
-_Static_assert(offsetof(struct stub_context, interrupt) == 64, "entry.S knows");
+_Static_assert(offsetof(struct stub_context, interrupt) == 64, "entry.S and fast.S know");
+_Static_assert(offsetof(struct stub_context, self) == 80 &&
+                   offsetof(struct stub_context, stack) == 88 &&
+                   offsetof(struct stub_context, guest_rsp) == 96,
+               "fast.S knows");
+_Static_assert(PATCH_TABLE == PLATFORM_RESERVED &&
+                   PATCH_CODE + PATCH_CODE_SIZE == PLATFORM_RESERVED_END,
+               "layout.h and platform.h agree");
 
 /* One per sandbox; stubs see it read only, so no guest can wake or starve another's worker. */
 struct stub_shared {

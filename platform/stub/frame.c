@@ -52,7 +52,7 @@ s64 frame_push(struct stub_context *ctx, struct host_frame *frame)
 
 	if (f.sp >= GUEST_MAX || sp >= f.sp || f.sp - sp > STUB_STACK_SIZE)
 		return -EFAULT;
-	registers_load(&frame->uc.mc, &ctx->reply.regs);
+	registers_load(ctx, &frame->uc.mc, &ctx->reply.regs);
 	frame->uc.mc.rax = ctx->reply.rax;
 	/* What the call wrote goes first: the handler, and the saved result, must know. */
 	if (ctx->reply.segments && !marshal_deliver(ctx, &ctx->reply))

@@ -86,6 +86,20 @@ static s64 op_futex(struct stub_context *ctx, const struct stub_op *op)
 	return host6(__NR_futex, op->addr, all, op->val, fourth, op->newaddr, val3);
 }
 
+/* What lies in the reserved part stays until the whole space goes. */
+static s64 op_munmap(u64 addr, u64 len)
+{
+	u64 end = addr + len;
+	s64 result = 0;
+	if (!platform_reserved(addr, len))
+		return host3(__NR_munmap, addr, len, 0);
+	if (addr < PLATFORM_RESERVED)
+		result = host3(__NR_munmap, addr, PLATFORM_RESERVED - addr, 0);
+	if (result == 0 && end > PLATFORM_RESERVED_END)
+		result = host3(__NR_munmap, PLATFORM_RESERVED_END, end - PLATFORM_RESERVED_END, 0);
+	return result;
+}
+
 static s64 run_one(struct stub_context *ctx, const struct stub_op *op, s32 fd)
 {
 	if (op->kind != HOSTOP_FUTEX && op->kind != HOSTOP_UNMAP_ALL &&
@@ -95,7 +109,7 @@ static s64 run_one(struct stub_context *ctx, const struct stub_op *op, s32 fd)
 	case HOSTOP_MMAP:
 		return op_mmap(op, fd);
 	case HOSTOP_MUNMAP:
-		return host3(__NR_munmap, op->addr, op->len, 0);
+		return op_munmap(op->addr, op->len);
 	case HOSTOP_MPROTECT:
 		return host3(__NR_mprotect, op->addr, op->len, op->prot);
 	case HOSTOP_MREMAP:

@@ -14,6 +14,7 @@
 #define STUB_BASE      0x7ff000000000
 #define STUB_TEXT      0x7ff000000000 /* code and constants, read and execute */
 #define STUB_TEXT_MAX  0x10000
+#define STUB_FAST      0x7ff000000040 /* stub_fast: the way in without a trap */
 #define STUB_SHARED    0x7ff000100000 /* struct stub_shared, read only */
 #define STUB_PARAMS    0x7ff000200000 /* struct stub_params, private */
 #define STUB_VDSO      0x7ff000300000 /* the host's vvar and vDSO mappings, moved here */
@@ -24,13 +25,28 @@
 #define STUB_TASK_SIZE 0x7ffffffff000 /* where the host's own user half ends */
 
 #define STUB_MAX_THREADS 4096
-/* Three nested signal frames (with AMX state 11 KiB each) and the handler's own frames. */
+/*
+ * A thread's stack has two parts. Signal frames, three of them nested (with AMX state 11 KiB each),
+ * and their handlers' own frames have the lower one; calls without a trap the upper one, so that
+ * a signal's frame never falls upon the registers of a call that has not left yet.
+ */
 #define STUB_STACK_SIZE    0x10000
+#define STUB_SIGNAL_STACK  0xe000
 #define STUB_HEADER_SIZE   0x1000
 #define STUB_WINDOW_SIZE   0x10000
 #define STUB_CONTEXT_SIZE  0x11000
 #define STUB_STACKS_SIZE   (STUB_MAX_THREADS * STUB_STACK_SIZE)
 #define STUB_CONTEXTS_SIZE (STUB_MAX_THREADS * STUB_CONTEXT_SIZE)
+
+/*
+ * Rewritten call sites (platform/systrap/patch.c), in PLATFORM_RESERVED: where each goes is a
+ * word of the table; what runs there is a slot of code.
+ */
+#define PATCH_TABLE      0x61ec0000
+#define PATCH_TABLE_SIZE 0x40000
+#define PATCH_CODE       0x61f00000
+#define PATCH_CODE_SIZE  0x20000
+#define PATCH_SLOT_SIZE  64
 
 /* File descriptors of a stub: its end of the space's socket is all it keeps. */
 #define STUB_SOCKET_FD 0

@@ -1,6 +1,15 @@
 /* Registers between the host's signal frame and the form in which the sentry keeps them. */
 #include "platform/stub/stub.h"
 
+/*
+ * A guest that does not use GS has its thread's context there, by which calls without a
+ * trap find it. To the guest and the sentry that is a base of zero.
+ */
+static bool is_context(u64 gs)
+{
+	return gs >= STUB_CONTEXTS && gs < STUB_CONTEXTS + (u64)STUB_CONTEXTS_SIZE;
+}
+
 void registers_save(struct user_regs_struct *r, const struct host_sigcontext *mc, u64 orig_rax)
 {
 	u64 fs, gs;
@@ -27,12 +36,14 @@ void registers_save(struct user_regs_struct *r, const struct host_sigcontext *mc
 	r->rsp = mc->rsp;
 	r->ss = mc->ss;
 	r->fs_base = fs;
-	r->gs_base = gs;
+	r->gs_base = is_context(gs) ? 0 : gs;
 }
 
 /* Segment selectors stay as they are: a 64-bit guest has no others. */
-void registers_load(struct host_sigcontext *mc, const struct user_regs_struct *r)
+void registers_load(const struct stub_context *ctx, struct host_sigcontext *mc,
+                    const struct user_regs_struct *r)
 {
+	u64 gs = r->gs_base ? r->gs_base : ctx->self;
 	mc->r15 = r->r15;
 	mc->r14 = r->r14;
 	mc->r13 = r->r13;
@@ -51,5 +62,5 @@ void registers_load(struct host_sigcontext *mc, const struct user_regs_struct *r
 	mc->eflags = r->eflags;
 	mc->rsp = r->rsp;
 	/* The sentry has checked that both are user addresses; wrfsbase faults on others. */
-	__asm__ volatile("wrfsbase %0; wrgsbase %1" ::"r"(r->fs_base), "r"(r->gs_base));
+	__asm__ volatile("wrfsbase %0; wrgsbase %1" ::"r"(r->fs_base), "r"(gs));
 }

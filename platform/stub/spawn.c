@@ -46,21 +46,21 @@ s64 spawn_fork(struct stub_context *ctx, struct host_frame *frame, u64 token, u6
 
 s64 spawn_thread(struct stub_context *ctx, struct host_frame *frame, u64 k)
 {
-	u64 parent_top =
-	    (((u64)frame - STUB_STACKS) / STUB_STACK_SIZE + 1) * STUB_STACK_SIZE + STUB_STACKS;
+	u64 parent_top = ((u64)frame - STUB_STACKS) / STUB_STACK_SIZE * STUB_STACK_SIZE +
+	                 STUB_STACKS + STUB_SIGNAL_STACK;
 	u64 base = STUB_STACKS + k * STUB_STACK_SIZE;
 	u64 size = parent_top - (u64)frame;
 	struct stub_context *child_ctx = stub_context_at(STUB_CONTEXTS, (unsigned)k);
-	struct host_frame *copy = (struct host_frame *)(base + STUB_STACK_SIZE - size);
+	struct host_frame *copy = (struct host_frame *)(base + STUB_SIGNAL_STACK - size);
 	(void)ctx;
-	if (k >= STUB_MAX_THREADS || size > STUB_STACK_SIZE / 2)
+	if (k >= STUB_MAX_THREADS || size > STUB_SIGNAL_STACK / 2)
 		return -EAGAIN;
 	memcpy(copy, frame, size);
 	copy->uc.mc.fpstate += (u64)copy - (u64)frame;
 	/* rt_sigreturn sets the alternate stack, too: the child needs no call of its own for that.
 	 */
 	copy->uc.stack.ss_sp = (void *)base;
-	copy->uc.stack.ss_size = STUB_STACK_SIZE;
+	copy->uc.stack.ss_size = STUB_SIGNAL_STACK;
 	copy->uc.stack.ss_flags = 0;
 	return stub_clone_thread(STUB_THREAD_FLAGS, ((u64)copy - 256) & ~15UL, (u64)&child_ctx->tid,
 	                         child_ctx, copy);

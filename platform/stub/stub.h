@@ -110,7 +110,16 @@ extern const struct stub_fault {
 	u64 begin, end, resume;
 } stub_faults[], stub_faults_end[];
 
+/* fast.S */
+void stub_fast(void); /* where rewritten call sites go */
+enum promotion { PROMOTE_SERVE, PROMOTE_INTERRUPT };
+/* Goes on as a trap would, with the registers in mc: at the reply, or with an interrupt. */
+noreturn void stub_promote(const struct host_sigcontext *mc, enum promotion why);
+extern const char fast_leave_begin[], fast_leave_end[];
+
 /* trap.c */
+/* A call without a trap; returns when guest code goes on with the registers in mc. */
+void fast_call(struct stub_context *ctx, struct host_sigcontext *mc, u64 nr);
 void trap_entry(int signo, struct host_siginfo *info, struct host_ucontext *uc);
 noreturn void trap_interrupted(struct stub_context *ctx, struct host_frame *frame);
 noreturn void trap_serve(struct stub_context *ctx, struct host_frame *frame);
@@ -136,7 +145,8 @@ bool hostops_run(struct stub_context *ctx, s64 *result, bool *has_result, bool *
 
 /* registers.c */
 void registers_save(struct user_regs_struct *r, const struct host_sigcontext *mc, u64 orig_rax);
-void registers_load(struct host_sigcontext *mc, const struct user_regs_struct *r);
+void registers_load(const struct stub_context *ctx, struct host_sigcontext *mc,
+                    const struct user_regs_struct *r);
 
 /* frame.c */
 s64 frame_push(struct stub_context *ctx, struct host_frame *frame);

@@ -7,16 +7,29 @@
  * the thread's context, waits for the reply, carries it out, and leaves by
  * rt_sigreturn. It has no state of its own between two traps.
  *
+ * A call from a rewritten site comes by fast.S, with the registers saved by itself and no
+ * frame. Most replies need none; for one that does (a signal frame, a fork, all
+ * registers) the stub traps then, on purpose, and goes on in the frame that it gets.
+ *
  * The handler itself may be interrupted, and may fault while it copies guest
  * memory. Such a nested signal is told by the instruction pointer, which lies in
  * the stub's text, and never becomes a request.
  */
 #include "platform/stub/stub.h"
 
+_Static_assert(sizeof(struct host_sigcontext) == 256 &&
+                   offsetof(struct host_sigcontext, cs) == 144 &&
+                   offsetof(struct host_sigcontext, err) == 256 - 104,
+               "fast.S builds one");
+_Static_assert(PROMOTE_INTERRUPT == 1, "fast.S knows");
+
 static bool in_range(u64 rip, const char *begin, const char *end)
 {
 	return rip >= (u64)begin && rip < (u64)end;
 }
+
+/* One in so many trapped calls goes to the sentry in any case. */
+#define SAMPLE_EVERY 8
 
 void stub_die(void)
 {
@@ -31,6 +44,8 @@ static bool nested(int signo, struct host_ucontext *uc)
 	if (signo == STUB_INTERRUPT_SIGNAL) {
 		if (in_range(rip, leave_begin, leave_end))
 			uc->mc.rip = (u64)leave_begin;
+		else if (in_range(rip, fast_leave_begin, fast_leave_end))
+			uc->mc.rip = (u64)fast_leave_begin;
 		else if (in_range(rip, futex_begin, futex_end))
 			uc->mc.rip = (u64)futex_begin;
 		return true;
@@ -71,12 +86,46 @@ static void request_fault(struct stub_request *rq, int signo, const struct host_
 }
 
 /* A wait on a guest futex ended early: the sentry decides whether to restart it. */
-static void request_interrupted_wait(struct stub_context *ctx, struct host_frame *frame)
+static void request_interrupted_wait(struct stub_context *ctx, const struct host_sigcontext *mc)
 {
-	registers_save(&ctx->request.regs, &frame->uc.mc, __NR_futex);
+	registers_save(&ctx->request.regs, mc, __NR_futex);
 	ctx->request.regs.rax = (u64)-EINTR;
 	ctx->request.kind = REQUEST_INTERRUPT;
 	ctx->request.segments = 0;
+}
+
+/*
+ * Makes the request of a call that the stub cannot answer. False if it has been answered.
+ * sample: of the calls that the stub could answer, the sentry gets some, so that it knows of their
+ * sites.
+ */
+static bool request_call(struct stub_context *ctx, struct host_sigcontext *mc, u64 nr, bool sample)
+{
+	bool sampled = sample && ctx->self && ++ctx->traps % SAMPLE_EVERY == 0;
+	ctx->request.weight = sampled ? SAMPLE_EVERY : 1;
+	if (ctx->direct && !sampled && direct_call(ctx, mc, nr)) {
+		if (nr != __NR_futex || mc->rax != (u64)-EINTR)
+			return false;
+		request_interrupted_wait(ctx, mc);
+		return true;
+	}
+	/* As ptrace shows it: a call that nobody implements. */
+	mc->rax = (u64)-ENOSYS;
+	marshal_call(ctx, mc, nr);
+	registers_save(&ctx->request.regs, mc, nr);
+	ctx->request.kind = REQUEST_SYSCALL;
+	return true;
+}
+
+/* stub_promote has trapped: this frame takes the place of the registers that were saved. */
+static noreturn void promoted(struct stub_context *ctx, struct host_frame *frame)
+{
+	struct host_sigcontext *mc = &frame->uc.mc;
+	enum promotion why = (enum promotion)mc->rsi;
+	memcpy(mc, (const void *)mc->rdi, offsetof(struct host_sigcontext, cs));
+	if (why == PROMOTE_INTERRUPT)
+		trap_interrupted(ctx, frame);
+	trap_serve(ctx, frame);
 }
 
 void trap_entry(int signo, struct host_siginfo *info, struct host_ucontext *uc)
@@ -103,24 +152,22 @@ void trap_entry(int signo, struct host_siginfo *info, struct host_ucontext *uc)
 			ctx->request.result = 0;
 			handover(ctx);
 			trap_serve(ctx, frame);
+		} else if (mc->rip == (u64)stub_promote) {
+			promoted(ctx, frame);
+		} else if (mc->rip == (u64)stub_fast && signo == SIGTRAP) {
+			/* A guest that steps itself: its next step is behind the call. */
+			mc->rip = mc->rcx;
+			nr = (u32)mc->rax;
+			signo = SIGSYS;
 		} else {
 			stub_die();
 		}
 	}
 	if (signo == SIGSYS) {
-		nr = (u32)info->syscall;
-		if (ctx->direct && direct_call(ctx, mc, nr)) {
-			if (nr != __NR_futex || mc->rax != (u64)-EINTR)
-				stub_leave(ctx, uc);
-			request_interrupted_wait(ctx, frame);
-			handover(ctx);
-			trap_serve(ctx, frame);
-		}
-		/* As ptrace shows it: a call that nobody implements. */
-		mc->rax = (u64)-ENOSYS;
-		marshal_call(ctx, mc, nr);
-		registers_save(&ctx->request.regs, mc, nr);
-		ctx->request.kind = REQUEST_SYSCALL;
+		if (nr == ~0ULL)
+			nr = (u32)info->syscall;
+		if (!request_call(ctx, mc, nr, true))
+			stub_leave(ctx, uc);
 	} else if (signo == STUB_INTERRUPT_SIGNAL) {
 		/* The request it was meant for may have come in between. */
 		if (!ctx->interrupt)
@@ -151,11 +198,10 @@ void trap_interrupted(struct stub_context *ctx, struct host_frame *frame)
  * VERB_RESUME: true if guest code may go on; false if there is a new request.
  * Host operations come first, as what is copied out may lie in what they map.
  */
-static bool resume(struct stub_context *ctx, struct host_frame *frame)
+static bool resume(struct stub_context *ctx, struct host_sigcontext *mc, struct host_frame *frame,
+                   u32 flags)
 {
 	struct stub_reply *reply = &ctx->reply;
-	struct host_sigcontext *mc = &frame->uc.mc;
-	u32 flags = reply->flags;
 	bool has_result = false, interrupted = false;
 	s64 result = 0;
 	if (reply->ops) {
@@ -166,21 +212,40 @@ static bool resume(struct stub_context *ctx, struct host_frame *frame)
 		}
 	}
 	if (flags & REPLY_REGS_CHANGED)
-		registers_load(mc, &reply->regs);
+		registers_load(ctx, mc, &reply->regs);
 	if (flags & REPLY_RESET_FPU)
 		xstate_reset(frame);
 	mc->rax = has_result ? (u64)result : reply->rax;
 	if (reply->segments && !marshal_deliver(ctx, reply))
 		mc->rax = (u64)-EFAULT;
 	if (interrupted) {
-		request_interrupted_wait(ctx, frame);
+		request_interrupted_wait(ctx, mc);
 		return false;
 	}
 	ctx->state = STUB_GUEST;
 	return true;
 }
 
-void trap_serve(struct stub_context *ctx, struct host_frame *frame)
+/* Can this reply be carried out only in a host frame? */
+static bool needs_frame(u32 verb, u32 flags)
+{
+	switch (verb) {
+	case VERB_RESUME:
+		return flags != 0;
+	case VERB_FORK:
+	case VERB_CLONE:
+	case VERB_FRAME_PUSH:
+	case VERB_FRAME_POP:
+	case VERB_XSTATE_GET:
+	case VERB_XSTATE_SET:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Carries out replies until guest code may go on. frame: NULL in a call without a trap. */
+static void serve(struct stub_context *ctx, struct host_sigcontext *mc, struct host_frame *frame)
 {
 	for (;;) {
 		struct stub_reply *reply = &ctx->reply;
@@ -189,12 +254,15 @@ void trap_serve(struct stub_context *ctx, struct host_frame *frame)
 		u64 a = reply->arg[0], b = reply->arg[1],
 		    c = reply->arg[2] & (STUB_WINDOW_SIZE - 1);
 		bool has_result, interrupted;
+		u32 verb = reply->verb, flags = reply->flags;
 		s64 result = 0;
 
-		switch (reply->verb) {
+		if (!frame && needs_frame(verb, flags))
+			stub_promote(mc, PROMOTE_SERVE);
+		switch (verb) {
 		case VERB_RESUME:
-			if (resume(ctx, frame))
-				stub_leave(ctx, &frame->uc);
+			if (resume(ctx, mc, frame, flags))
+				return;
 			handover(ctx);
 			continue;
 		case VERB_OPS:
@@ -249,4 +317,18 @@ void trap_serve(struct stub_context *ctx, struct host_frame *frame)
 		rq->result = result;
 		handover(ctx);
 	}
+}
+
+void trap_serve(struct stub_context *ctx, struct host_frame *frame)
+{
+	serve(ctx, &frame->uc.mc, frame);
+	stub_leave(ctx, &frame->uc);
+}
+
+void fast_call(struct stub_context *ctx, struct host_sigcontext *mc, u64 nr)
+{
+	if (!request_call(ctx, mc, nr, false))
+		return;
+	handover(ctx);
+	serve(ctx, mc, NULL);
 }

@@ -37,7 +37,7 @@ static void handle_signals(void)
 	 */
 	const struct host_sigaction action = {
 	    trap_entry, SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORER, stub_restorer, 0};
-	const stack_t stack = {.ss_sp = (void *)STUB_STACKS, .ss_size = STUB_STACK_SIZE};
+	const stack_t stack = {.ss_sp = (void *)STUB_STACKS, .ss_size = STUB_SIGNAL_STACK};
 	must(host3(__NR_sigaltstack, &stack, 0, 0));
 	for (unsigned i = 0; i < sizeof(signals); i++)
 		must(host6(__NR_rt_sigaction, signals[i], (u64)&action, 0, 8, 0, 0));

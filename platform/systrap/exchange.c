@@ -196,6 +196,8 @@ static int reply_ops(struct systrap_thread *t)
 	for (unsigned i = 0; i < t->base.ops; i++) {
 		const struct hostop *op = &t->base.op[i];
 		op_encode(&reply->op[i], op);
+		if (op->kind == HOSTOP_UNMAP_ALL)
+			patch_forget(t->base.space);
 		if (op->kind == HOSTOP_MMAP && op->fd >= 0)
 			fd[files++] = op->fd;
 	}
@@ -304,15 +306,23 @@ int thread_run(struct platform_thread *pt, struct event *event, int *failed_op)
 	switch (kind) {
 	case REQUEST_SYSCALL:
 		event->kind = EVENT_SYSCALL;
+		patch_call(t);
 		atomic_fetch_add_explicit(&systrap_stats.calls, 1, memory_order_relaxed);
 		break;
 	case REQUEST_FAULT:
 		event->kind = EVENT_FAULT;
 		take_fault(event, rq);
+		patch_event(t);
+		/* As an interrupt for nothing: its own fiber must look at what came in between. */
+		if (patch_repair(t, event)) {
+			event->kind = EVENT_INTERRUPT;
+			break;
+		}
 		atomic_fetch_add_explicit(&systrap_stats.faults, 1, memory_order_relaxed);
 		break;
 	default:
 		event->kind = EVENT_INTERRUPT;
+		patch_event(t);
 		atomic_fetch_add_explicit(&systrap_stats.interrupts, 1, memory_order_relaxed);
 	}
 	return 0;

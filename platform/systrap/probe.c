@@ -42,7 +42,7 @@ const char *systrap_unsupported(void)
 		return "the kernel has no seccomp user notification (Linux 5.0)";
 	if (!kernel_at_least(5, 14))
 		return "the kernel is older than Linux 5.14 (SECCOMP_ADDFD_FLAG_SEND)";
-	if (getauxval(AT_MINSIGSTKSZ) * 4 > STUB_STACK_SIZE)
+	if (getauxval(AT_MINSIGSTKSZ) * 4 > STUB_SIGNAL_STACK)
 		return "the processor's register state is larger than the stub's stacks allow for";
 	fd = memfd_create("moat-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)

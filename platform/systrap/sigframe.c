@@ -12,6 +12,8 @@ int sigframe_push(struct platform_thread *pt, const struct signal_frame *f)
 	struct systrap_thread *t = systrap_thread(pt);
 	struct stub_frame *out = &t->ctx->reply.frame;
 	s64 result;
+	/* A frame must name the guest's own code. */
+	patch_event(t);
 	/* Queued operations share the reply's room with the frame, and belong before it. */
 	if (pt->ops) {
 		result = thread_sync(pt);

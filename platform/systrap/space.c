@@ -81,6 +81,7 @@ static void space_free(struct platform_space *s)
 	close_fd(&s->context_fd);
 	if (s->contexts)
 		munmap((void *)s->contexts, STUB_CONTEXTS_SIZE);
+	patch_forget(s);
 	census_add(&space_census, -1);
 	free(s);
 }
@@ -203,6 +204,10 @@ int space_thread_add(struct platform_space *s, int k, struct systrap_thread **ou
 	t->k = (unsigned)k;
 	t->ctx = space_context(s, t->k);
 	memset(t->ctx, 0, offsetof(struct stub_context, request));
+	if (systrap.config->patch) {
+		t->ctx->self = (u64)stub_context_at(STUB_CONTEXTS, t->k);
+		t->ctx->stack = STUB_STACKS + ((u64)t->k + 1) * STUB_STACK_SIZE;
+	}
 	atomic_store(&t->ctx->tid, 1);
 	atomic_store(&t->ctx->state, STUB_REQUEST);
 	t->base.space = s;
@@ -395,6 +400,7 @@ int space_fork(struct platform_thread *pt, struct platform_space **space,
 		return err;
 	child->base.regs = pt->regs;
 	child->base.regs_changed = true;
+	patch_fork(*space, pt->space);
 	*out = &child->base;
 	return 0;
 }

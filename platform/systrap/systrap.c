@@ -7,6 +7,7 @@
  *	attach.c    forked children get their context	exchange.c  replies and requests
  *	armed.c     what workers look at		guestmem.c  copying
  *	sigframe.c  signal frames and FPU state		probe.c     what the host must have
+ *	patch.c     call sites that do not trap		patch_plan.c  which can be rewritten, and how
  *
  * Host calls: sched_getaffinity, before lock-down.
  */
@@ -93,6 +94,7 @@ static void systrap_stats_print(int fd)
 	        (unsigned long long)s->interrupts, (unsigned long long)s->forks,
 	        (unsigned long long)s->clones, (unsigned long long)s->wakes,
 	        (unsigned long long)s->asks, (unsigned long long)s->host_copies);
+	patch_stats_print(fd);
 }
 
 static void systrap_shutdown(void)
@@ -148,6 +150,7 @@ const struct platform_ops systrap_platform = {
     .settle = guestmem_settle,
     .ops_done = thread_ops_done,
     .interrupt = thread_interrupt,
+    .patch = patch_rewrite,
     .space_read = space_read,
     .space_write = space_write,
     .frame_push = sigframe_push,

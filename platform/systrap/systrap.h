@@ -10,9 +10,11 @@
 #include "base/reactor.h"
 #include "platform/platform_ops.h"
 #include "platform/stub/abi.h"
+#include "platform/systrap/patch_plan.h"
 #include <sys/queue.h>
 
 struct fiber;
+struct patch_domain;
 
 #define SYSTRAP_MAX_THREADS 65536 /* in the whole sandbox */
 
@@ -37,6 +39,11 @@ struct platform_space {
 	u64 used[STUB_MAX_THREADS / 64];                  /* guarded by lock: thread indices */
 	TAILQ_HEAD(systrap_threads, systrap_thread) list; /* guarded by lock */
 
+	/* Rewritten call sites (patch.c); set by the first thread or a fork, NULL: none yet. */
+	struct patch_domain *_Atomic patches;
+	_Atomic bool patches_mapped;
+	_Atomic u32 patch_steps; /* odd: text is being rewritten; by one thread at a time */
+
 	struct platform_space *next_pending; /* guarded by the list's lock: awaits its child */
 	struct fiber *spawner;
 };
@@ -56,6 +63,8 @@ struct systrap_thread {
 	unsigned ins, outs;
 	u32 window_used;
 
+	u32 patch_steps; /* of the space when a fetch was last tried again */
+
 	TAILQ_ENTRY(systrap_thread) link; /* guarded by space->lock */
 };
 
@@ -71,6 +80,8 @@ extern struct systrap_state {
 
 extern struct systrap_stats {
 	_Atomic u64 calls, faults, interrupts, wakes, asks, host_copies, forks, clones;
+	_Atomic u64 fast_calls, patched, repairs, fetches;
+	_Atomic u64 refused[PATCH_REFUSALS];
 } systrap_stats;
 
 static inline struct systrap_thread *systrap_thread(struct platform_thread *t)
@@ -159,6 +170,21 @@ void guestmem_flush(struct systrap_thread *t);
 void guestmem_settle(struct platform_thread *t);
 size_t space_read(struct platform_space *s, void *dst, u64 src, size_t n);
 size_t space_write(struct platform_space *s, u64 dst, const void *src, size_t n);
+
+/* patch.c: call sites that do not trap. */
+/* A system call has come, or another event: makes the registers those of the original code. */
+void patch_call(struct systrap_thread *t);
+void patch_event(struct systrap_thread *t);
+/*
+ * True if the fault comes of rewriting and not of the guest: the registers then say where to go
+ * on.
+ */
+must_check bool patch_repair(struct systrap_thread *t, const struct event *event);
+void patch_rewrite(struct platform_thread *t, u64 site, u64 low, u64 high);
+void patch_fork(struct platform_space *child, const struct platform_space *parent);
+/* The space is empty again, or ends. */
+void patch_forget(struct platform_space *s);
+void patch_stats_print(int fd);
 
 /* sigframe.c */
 int sigframe_push(struct platform_thread *t, const struct signal_frame *f);

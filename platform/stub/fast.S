@@ -1,0 +1,148 @@
+/*
+ * The way in and out of a call from a rewritten site, which does not trap.
+ *
+ * The site's code (platform/systrap/patch.c) comes here with the number in eax and the
+ * address to go on at in rcx; rcx and r11 are free, as a system call spoils them. All other
+ * registers are the guest's and stay so: flags, the red zone, and the vector registers, which the
+ * stub never touches. So the first thing is to put the flags where comparing does
+ * not spoil them.
+ *
+ * The thread's context is in GS unless the guest uses that itself; then, or
+ * if it has a context of another place, the call traps after all, by the instruction that
+ * lies before the address in rcx.
+ *
+ * The registers go to the fast part of the thread's stack, as a struct host_sigcontext. On the
+ * way out, an interrupt signal between the look at the flag and the jump must find
+ * the way back to the look: as long as rcx and r11 are what they are at
+ * fast_leave_begin, everything in between can be done again (entry.S, trap.c nested).
+ */
+#include "platform/stub/layout.h"
+
+/* Offsets in struct stub_context; abi.h asserts them. */
+#define CONTEXT_INTERRUPT 64
+#define CONTEXT_SELF      80
+#define CONTEXT_STACK     88
+#define CONTEXT_GUEST_RSP 96
+/* Offsets in struct host_sigcontext, which is the host's; trap.c asserts them. */
+#define MC_R8     0
+#define MC_R9     8
+#define MC_R10    16
+#define MC_R12    32
+#define MC_RDI    64
+#define MC_RSI    72
+#define MC_RBX    88
+#define MC_RDX    96
+#define MC_RAX    104
+#define MC_RSP    120
+#define MC_RIP    128
+#define MC_EFLAGS 136
+#define MC_REST   104 /* what comes behind the selectors */
+#define EFLAGS_AC 0x40000
+
+	.section .text.fast, "ax"
+	.globl stub_fast
+stub_fast:
+	mov %eax, %r11d
+	lahf
+	seto %al
+	mov %ecx, %ecx
+	shl $32, %r11
+	or %rcx, %r11			/* the number above, the address below */
+	rdgsbase %rcx
+	cmp contexts_begin(%rip), %rcx
+	jb refuse
+	cmp contexts_end(%rip), %rcx
+	jae refuse
+	cmp %rcx, CONTEXT_SELF(%rcx)
+	jne refuse
+	mov %rsp, CONTEXT_GUEST_RSP(%rcx)
+	mov CONTEXT_STACK(%rcx), %rsp
+	sub $MC_REST, %rsp
+	push $0x33			/* cs, gs, fs and ss: what every 64-bit program has */
+	movw $0x2b, 6(%rsp)
+	add $127, %al			/* overflows if there was an overflow */
+	sahf
+	pushfq
+	mov %r11d, %eax
+	push %rax			/* rip */
+	push CONTEXT_GUEST_RSP(%rcx)
+	push %rax			/* rcx, as after a system call */
+	shr $32, %r11
+	push %r11			/* rax */
+	push %rdx
+	push %rbx
+	push %rbp
+	push %rsi
+	push %rdi
+	push %r15
+	push %r14
+	push %r13
+	push %r12
+	push %r11
+	push %r10
+	push %r9
+	push %r8
+	mov %rcx, %rbx
+	mov %rsp, %r12
+	mov %rcx, %rdi
+	mov %rsp, %rsi
+	mov %r11d, %edx
+	cld
+	testl $EFLAGS_AC, MC_EFLAGS(%rsp)
+	jnz 2f
+1:	movabs $fast_call, %rax
+	call *%rax
+	mov %rbx, %rcx
+	mov %r12, %r11
+
+	.globl fast_leave_begin, fast_leave_end
+fast_leave_begin:
+	mov %r11, %rsp
+	cmpl $0, CONTEXT_INTERRUPT(%rcx)
+	jne interrupted
+	mov MC_R8(%r11), %r8
+	mov MC_R9(%r11), %r9
+	mov MC_R10(%r11), %r10
+	mov MC_R12(%r11), %r12
+	mov MC_RDI(%r11), %rdi
+	mov MC_RSI(%r11), %rsi
+	mov MC_RBX(%r11), %rbx
+	mov MC_RDX(%r11), %rdx
+	pushq MC_EFLAGS(%r11)
+	popfq
+	mov MC_RAX(%r11), %rax
+	mov MC_RSP(%r11), %rsp
+	jmp *MC_RIP(%r11)
+fast_leave_end:
+
+/* The guest asked for alignment checks: not of the stub. */
+2:	pushfq
+	andl $~EFLAGS_AC, (%rsp)
+	popfq
+	jmp 1b
+
+interrupted:
+	mov %r11, %rdi
+	mov $1, %esi			/* PROMOTE_INTERRUPT */
+/* Traps; the handler puts the registers at rdi into its frame. */
+	.globl stub_promote
+stub_promote:
+	ud2
+
+/* Back to where it came from, with everything as it was, to the instruction that traps. */
+refuse:
+	mov %r11d, %ecx
+	shr $32, %r11
+	add $127, %al
+	sahf
+	mov %r11d, %eax
+	lea -2(%rcx), %r11
+	jmp *%r11
+
+	.section .rodata
+	.balign 8
+contexts_begin:
+	.quad STUB_CONTEXTS
+contexts_end:
+	.quad STUB_CONTEXTS + STUB_CONTEXTS_SIZE
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,186 @@
+/*
+ * Which instructions move (patch_plan.h).
+ *
+ * The jump takes seven bytes, the system call has two, so neighbours must move: those behind
+ * it if possible, as they are known by decoding on from the call; else the one before it,
+ * which loads the number. Decoding backwards is ambiguous, so that one must be
+ * what every decoding from further back comes by.
+ *
+ * What moves must do the same elsewhere: a short list of plain instructions, without
+ * operands relative to the instruction pointer and without stack switches, branches or traps. A
+ * return may move, too; what lies behind it is then overwritten only if it is padding.
+ */
+#include "platform/systrap/patch_plan.h"
+#include <Zydis/Zydis.h>
+
+#define SYSCALL_BYTES 2
+/* Where functions begin: padding does not reach beyond. */
+#define FUNCTION_ALIGN 16
+
+struct instruction {
+	u8 length;
+	bool movable, returns, padding;
+	bool loads_number; /* writes eax or rax, and reads no memory */
+};
+
+static bool is_plain(ZydisMnemonic m)
+{
+	switch (m) {
+	case ZYDIS_MNEMONIC_MOV:
+	case ZYDIS_MNEMONIC_MOVSXD:
+	case ZYDIS_MNEMONIC_MOVZX:
+	case ZYDIS_MNEMONIC_LEA:
+	case ZYDIS_MNEMONIC_CMP:
+	case ZYDIS_MNEMONIC_TEST:
+	case ZYDIS_MNEMONIC_XOR:
+	case ZYDIS_MNEMONIC_AND:
+	case ZYDIS_MNEMONIC_OR:
+	case ZYDIS_MNEMONIC_ADD:
+	case ZYDIS_MNEMONIC_SUB:
+	case ZYDIS_MNEMONIC_NEG:
+	case ZYDIS_MNEMONIC_NOP:
+	case ZYDIS_MNEMONIC_PUSH:
+	case ZYDIS_MNEMONIC_POP:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool decode(const u8 *code, size_t n, struct instruction *out)
+{
+	ZydisDecoder decoder;
+	ZydisDecodedInstruction in;
+	ZydisDecodedOperand operand[ZYDIS_MAX_OPERAND_COUNT];
+
+	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code, n, &in, operand)))
+		return false;
+	*out = (struct instruction){.length = in.length};
+	out->movable = is_plain(in.mnemonic) && !(in.attributes & ZYDIS_ATTRIB_IS_RELATIVE) &&
+	               !(in.attributes & ZYDIS_ATTRIB_HAS_LOCK);
+	/* Segment and control registers are not among what moves. */
+	for (unsigned i = 0; i < in.operand_count_visible; i++) {
+		ZydisRegisterClass class = ZydisRegisterGetClass(operand[i].reg.value);
+		if (operand[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+		    class != ZYDIS_REGCLASS_GPR64 && class != ZYDIS_REGCLASS_GPR32 &&
+		    class != ZYDIS_REGCLASS_GPR16 && class != ZYDIS_REGCLASS_GPR8)
+			out->movable = false;
+	}
+	out->returns =
+	    in.mnemonic == ZYDIS_MNEMONIC_RET && in.meta.branch_type == ZYDIS_BRANCH_TYPE_NEAR;
+	out->padding = in.mnemonic == ZYDIS_MNEMONIC_NOP || in.mnemonic == ZYDIS_MNEMONIC_INT3;
+	out->loads_number =
+	    (in.mnemonic == ZYDIS_MNEMONIC_MOV || in.mnemonic == ZYDIS_MNEMONIC_XOR) &&
+	    operand[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	    (operand[0].reg.value == ZYDIS_REGISTER_EAX ||
+	     operand[0].reg.value == ZYDIS_REGISTER_RAX) &&
+	    operand[1].type != ZYDIS_OPERAND_TYPE_MEMORY;
+	return true;
+}
+
+/* Are the bytes in [from, to) padding, and none of them where a function may begin? */
+static bool is_padding(const u8 *code, size_t n, size_t from, size_t to, u64 address)
+{
+	struct instruction in;
+
+	for (size_t i = from; i < to; i += in.length)
+		if ((address + i) % FUNCTION_ALIGN == 0 || !decode(code + i, n - i, &in) ||
+		    !in.padding)
+			return false;
+	/* Bytes inside of an instruction are as good as its first. */
+	return (address + from) / FUNCTION_ALIGN == (address + to - 1) / FUNCTION_ALIGN;
+}
+
+/* How many bytes behind the call move so that there are at least `want`. */
+static enum patch_verdict plan_after(const u8 *code, size_t n, size_t at, u64 address, size_t want,
+                                     struct patch_plan *plan)
+{
+	size_t begin = at + SYSCALL_BYTES, i = begin;
+	struct instruction in;
+
+	plan->ends = false;
+	while (i - begin < want && !plan->ends) {
+		if (!decode(code + i, n - i, &in))
+			return PATCH_UNKNOWN;
+		if (!in.movable && !in.returns)
+			return PATCH_IMMOVABLE;
+		i += in.length;
+		plan->ends = in.returns;
+	}
+	if (i - begin < want && !is_padding(code, n, i, begin + want, address - at))
+		return PATCH_IMMOVABLE;
+	plan->after = (u8)(i - begin);
+	return PATCH_OK;
+}
+
+/*
+ * Does every decoding that begins further back and comes by `at` come by `before`, too? And does
+ * any? x86 code falls into step within a few instructions.
+ */
+static bool is_boundary(const u8 *code, size_t n, size_t before, size_t at)
+{
+	size_t first = at > PATCH_LOOK ? at - PATCH_LOOK : 0;
+	unsigned agree = 0;
+
+	for (size_t start = first; start < before && before - start >= 16; start++) {
+		struct instruction in;
+		bool seen = false;
+		size_t i;
+
+		for (i = start; i < at; i += in.length) {
+			seen |= i == before;
+			if (!decode(code + i, n - i, &in))
+				break;
+		}
+		if (i != at)
+			continue;
+		if (!seen)
+			return false;
+		agree++;
+	}
+	return agree >= 4;
+}
+
+/* The length of the instruction before the call that loads its number, or 0. */
+static u8 length_before(const u8 *code, size_t n, size_t at)
+{
+	static const u8 lengths[] = {5, 2, 3, 7};
+
+	for (size_t k = 0; k < array_size(lengths); k++) {
+		u8 length = lengths[k];
+		struct instruction in;
+
+		if (at < length || !decode(code + at - length, length, &in) ||
+		    in.length != length || !in.loads_number || !in.movable)
+			continue;
+		if (is_boundary(code, n, at - length, at))
+			return length;
+	}
+	return 0;
+}
+
+enum patch_verdict patch_plan(const u8 *code, size_t n, size_t at, u64 address,
+                              struct patch_plan *plan)
+{
+	enum patch_verdict verdict;
+	struct patch_plan with = {0};
+
+	*plan = (struct patch_plan){0};
+	if (n < at + SYSCALL_BYTES || code[at] != 0x0f || code[at + 1] != 0x05)
+		return PATCH_UNKNOWN;
+	verdict = plan_after(code, n, at, address, PATCH_JUMP - SYSCALL_BYTES, plan);
+	if (verdict == PATCH_OK)
+		return PATCH_OK;
+	with.before = length_before(code, n, at);
+	if (!with.before)
+		return verdict;
+	if (with.before + SYSCALL_BYTES < PATCH_JUMP) {
+		size_t want = (size_t)(PATCH_JUMP - SYSCALL_BYTES - with.before);
+		verdict = plan_after(code, n, at, address, want, &with);
+		if (verdict != PATCH_OK)
+			return verdict;
+	}
+	*plan = with;
+	return PATCH_OK;
+}
