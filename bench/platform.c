@@ -1,7 +1,8 @@
 /*
  * What the platform itself costs: the round trips of a guest's calls through a
  * sentry of a dozen calls that answers at once, beside the same natively.
- * Prints nanoseconds for each. platform-bench [workers [divisor of the counts]]
+ * Prints nanoseconds for each. platform-bench [workers [divisor of the counts [trap]]]; trap:
+ * without rewriting call sites.
  */
 #include "tests/platform/mini_sentry.h"
 #include <asm/unistd.h>
@@ -86,6 +87,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
+	mini.no_patch = argc > 3;
 	mini_start(argc > 1 ? (unsigned)atoi(argv[1]) : 0, false);
 	signal(SIGUSR1, nothing);
 	printf("%-32s %10s %10s\n", "ns", "native", "moat");

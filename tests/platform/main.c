@@ -274,6 +274,43 @@ static void test_many(void)
 	expect(mini.reports == 60);
 }
 
+/* Call sites that are rewritten while they are in use. */
+static void test_sites(void)
+{
+	expect(mini_run(guest_sites, 2000));
+	reports(0, 0);
+	expect(mini_run(guest_sites_gs, 200));
+	reports(0);
+}
+
+static void test_sites_threads(void)
+{
+	for (int i = 0; i < 5; i++) {
+		expect(mini_run(guest_sites_threads, 200));
+		reports(0, 0, 0, 0);
+	}
+}
+
+/* Interrupts at every instruction of the way in and out: at whatever moment they come. */
+static void test_sites_interrupts(void)
+{
+	struct platform_thread *t;
+	mini_forget();
+	mini_spawn(guest_sites_for_ever, 3000);
+	while (!(t = atomic_load(&mini.target)) || mini.reports == 0)
+		nap(100);
+	for (int i = 0; i < 100000 && mini.reports < 2 && mini.deaths + mini.faults == 0; i++) {
+		platform_thread_interrupt(t);
+		for (volatile int j = 0; j < 40000; j++)
+			;
+	}
+	reports(1, 0);
+	expect(mini.deaths == 0 && mini.faults == 0);
+	mini_kill();
+	expect(mini_wait());
+	expect(mini.interrupts > 0);
+}
+
 static const struct test {
 	const char *name;
 	void (*fn)(void);
@@ -298,7 +335,9 @@ static const struct test {
     {"vdso", test_vdso},
     {"hostile", test_hostile},
     {"many", test_many},
-
+    {"sites", test_sites},
+    {"sites-threads", test_sites_threads},
+    {"sites-interrupts", test_sites_interrupts},
 };
 
 static bool chosen(int argc, char **argv, const char *name)

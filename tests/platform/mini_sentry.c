@@ -5,6 +5,7 @@
 #include "base/fiber.h"
 #include "base/host.h"
 #include "base/lock.h"
+#include "base/mutex.h"
 #include "base/reactor.h"
 #include "base/sched.h"
 #include "base/timer.h"
@@ -91,6 +92,21 @@ static void load_code(struct task *t)
 	                         .prot = PROT_READ | PROT_EXEC});
 }
 
+/* Text is not forked while it is being rewritten. */
+static struct mutex text_mutex;
+
+static void patch(struct task *t)
+{
+	u64 site = platform_thread_site(t->thread);
+	if (site < GUEST_CODE || site >= GUEST_CODE + AREA_SIZE)
+		return;
+	mutex_acquire(&text_mutex);
+	platform_thread_patch(t->thread, site, GUEST_CODE,
+	                      GUEST_CODE +
+	                          PAGE_ALIGN((u64)(__stop_guest_code - __start_guest_code)));
+	mutex_release(&text_mutex);
+}
+
 static void adopt(struct task *t, struct platform_thread *thread)
 {
 	static _Atomic s32 pids = 1000;
@@ -132,7 +148,10 @@ static u64 do_fork(struct task *t)
 	struct task *c = task_create();
 	struct platform_space *space;
 	struct platform_thread *thread;
-	int err = platform_space_fork(t->thread, &space, &thread);
+	int err;
+	mutex_acquire(&text_mutex);
+	err = platform_space_fork(t->thread, &space, &thread);
+	mutex_release(&text_mutex);
 	if (err) {
 		free(c);
 		return (u64)(s64)err;
@@ -370,8 +389,11 @@ static void task_main(void *arg)
 			fault_run(t, &e);
 		else if (e.kind == EVENT_INTERRUPT)
 			mini.interrupts++;
-		else if (!syscall_run(t))
-			break;
+		else {
+			patch(t);
+			if (!syscall_run(t))
+				break;
+		}
 	}
 	struct platform_thread *self = t->thread;
 	atomic_compare_exchange_strong(&mini.target, &self, NULL);
@@ -458,9 +480,11 @@ void mini_start(unsigned workers, bool lock_down)
 {
 	static struct platform_config config;
 	int err;
-	config = (struct platform_config){.marshal = marshal, .patch = true, .fatal = fatal};
+	config =
+	    (struct platform_config){.marshal = marshal, .patch = !mini.no_patch, .fatal = fatal};
 	marshal[__NR_write].arg[1] = (struct marshal_arg){MARSHAL_IN_LEN, 2, 0};
 	marshal[__NR_chdir].arg[0] = (struct marshal_arg){MARSHAL_PATH, 0, 0};
+	mutex_init(&text_mutex, RANK_MM);
 	err = platform_init(&systrap_platform, &config);
 	if (err) {
 		fprintf(stderr, "platform_init: %s\n", strerror(-err));

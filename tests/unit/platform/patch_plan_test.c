@@ -1,0 +1,76 @@
+/* Which call sites can be rewritten, and what moves. */
+#include <criterion/criterion.h>
+#include "platform/systrap/patch_plan.h"
+#include <string.h>
+
+#define CALL 80 /* where the call is in each text, behind instructions of no account */
+
+/* nops of four bytes, then `before`, the call, `after`, and int3 to the end. */
+static enum patch_verdict plan(const char *before, size_t nbefore, const char *after,
+                               size_t nafter, struct patch_plan *out)
+{
+	static const u8 nop4[] = {0x0f, 0x1f, 0x40, 0x00};
+	u8 code[CALL + 40];
+	size_t i;
+
+	memset(code, 0xcc, sizeof(code));
+	/* As many as fit; what is left over comes first. */
+	memset(code, 0x90, CALL);
+	for (i = CALL - nbefore; i >= 4; i -= 4)
+		memcpy(code + i - 4, nop4, 4);
+	memcpy(code + CALL - nbefore, before, nbefore);
+	memcpy(code + CALL, "\x0f\x05", 2);
+	memcpy(code + CALL + 2, after, nafter);
+	/* One behind a boundary of functions, so that padding is within one. */
+	return patch_plan(code, sizeof(code), CALL, 0x400001, out);
+}
+#define PLAN(before, after, out) plan(before, sizeof(before) - 1, after, sizeof(after) - 1, out)
+
+Test(patch_plan, neighbours_behind)
+{
+	struct patch_plan p;
+
+	/* cmp $-4096, %rax; ja */
+	cr_assert_eq(PLAN("", "\x48\x3d\x00\xf0\xff\xff\x77\x10", &p), PATCH_OK);
+	cr_assert(p.before == 0 && p.after == 6 && !p.ends);
+	/* mov %rax, %rdx; mov %rdx, %rax; ret */
+	cr_assert_eq(PLAN("", "\x48\x89\xc2\x48\x89\xd0\xc3", &p), PATCH_OK);
+	cr_assert(p.before == 0 && p.after == 6 && !p.ends);
+	/* ret, and padding */
+	cr_assert_eq(PLAN("", "\xc3", &p), PATCH_OK);
+	cr_assert(p.before == 0 && p.after == 1 && p.ends);
+}
+
+Test(patch_plan, neighbours_before)
+{
+	struct patch_plan p;
+
+	/* mov $39, %eax; call */
+	cr_assert_eq(PLAN("\xb8\x27\0\0\0", "\xe8\0\0\0\0", &p), PATCH_OK);
+	cr_assert(p.before == 5 && p.after == 0);
+	/* xor %eax, %eax; syscall; mov %rax, %rdi; call */
+	cr_assert_eq(PLAN("\x31\xc0", "\x48\x89\xc7\xe8\0\0\0\0", &p), PATCH_OK);
+	cr_assert(p.before == 2 && p.after == 3);
+	/* mov $39, %rax */
+	cr_assert_eq(PLAN("\x48\xc7\xc0\x27\0\0\0", "\xeb\x05", &p), PATCH_OK);
+	cr_assert(p.before == 7 && p.after == 0);
+}
+
+Test(patch_plan, stays)
+{
+	struct patch_plan p;
+
+	/* Branches, calls, and addresses that are relative: lea 0(%rip), %rsi; mov %fs:0, %rdx. */
+	cr_assert_neq(PLAN("", "\xeb\x05\x90\x90\x90", &p), PATCH_OK);
+	cr_assert_neq(PLAN("", "\xe8\0\0\0\0", &p), PATCH_OK);
+	cr_assert_neq(PLAN("", "\x48\x8d\x35\0\0\0\0", &p), PATCH_OK);
+	cr_assert_neq(PLAN("", "\x74\x02\xc3\x90\x90", &p), PATCH_OK);
+	/* A return with code behind it. */
+	cr_assert_neq(PLAN("", "\xc3\x48\x89\xc2\x48\x89\xd0", &p), PATCH_OK);
+	/* mov $39, %r8d: ends like a load of eax, but is not one. */
+	cr_assert_neq(PLAN("\x41\xb8\x27\0\0\0", "\xe8\0\0\0\0", &p), PATCH_OK);
+	/* mov %edi, 0x27(%rax) with a long displacement, likewise. */
+	cr_assert_neq(PLAN("\x89\xb8\x27\0\0\0", "\xe8\0\0\0\0", &p), PATCH_OK);
+	/* What is no call at all. */
+	cr_assert_neq(patch_plan((const u8 *)"\x90\x90", 2, 0, 0, &p), PATCH_OK);
+}
