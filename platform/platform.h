@@ -271,8 +271,8 @@ size_t platform_space_write(struct platform_space *s, u64 dst, const void *src, 
 u64 platform_thread_site(struct platform_thread *t);
 /*
  * Rewrites that site, which lies in [low, high): private memory of the guest's that may be read
- * and executed and not written, and that the caller keeps from being changed, forked and rewritten meanwhile. No
- * operations may be queued. A site that cannot be rewritten safely stays as it is.
+ * and executed and not written, and that the caller keeps from being changed, forked and rewritten
+ * meanwhile. No operations may be queued. A site that cannot be rewritten safely stays as it is.
  */
 void platform_thread_patch(struct platform_thread *t, u64 site, u64 low, u64 high);
 

@@ -152,7 +152,8 @@ void mm_watch_stack(struct mm *m, struct uspace *u, u64 stack_limit);
 /* For what is written by other ways (a signal frame): grows a stack to addr if it is below one. */
 bool mm_fault_user(struct task *t, u64 addr);
 
-/* A system call of t's has come from `site`: rewrites that (platform_thread_patch) if it is text. */
+/* A system call of t's has come from `site`: rewrites that (platform_thread_patch) if it is text.
+ */
 void mm_patch_site(struct task *t, u64 site);
 
 struct vma *mm_find_locked(struct mm *m, u64 addr); /* first with end > addr */

@@ -481,7 +481,8 @@ static int brk_grow(struct task *t, struct mm *m, u64 start, u64 end)
 	int err;
 
 	/* One page stays free below the next area, as in mm/mmap.c. */
-	if (end > GUEST_MAX || platform_reserved(start, end - start) || (next && end + PAGE_SIZE > vma_start_gap(next)))
+	if (end > GUEST_MAX || platform_reserved(start, end - start) ||
+	    (next && end + PAGE_SIZE > vma_start_gap(next)))
 		return -ENOMEM;
 	if (!mm_may_lock(t, m, flags, end - start))
 		return -EAGAIN;

@@ -46,7 +46,7 @@ struct sandbox_config {
 	int trace_fd;     /* -1: no trace */
 	const char *trace_filter;
 	bool debug, stats;
-	bool patch; /* rewrite call sites: platform_config.patch */
+	bool patch;           /* rewrite call sites: platform_config.patch */
 	unsigned workers;     /* 0: one per spare core */
 	const char *platform; /* "systrap", "ptrace" */
 };

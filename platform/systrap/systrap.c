@@ -7,7 +7,8 @@
  *	attach.c    forked children get their context	exchange.c  replies and requests
  *	armed.c     what workers look at		guestmem.c  copying
  *	sigframe.c  signal frames and FPU state		probe.c     what the host must have
- *	patch.c     call sites that do not trap		patch_plan.c  which can be rewritten, and how
+ *	patch.c     call sites that do not trap		patch_plan.c  which can be rewritten, and
+ *how
  *
  * Host calls: sched_getaffinity, before lock-down.
  */

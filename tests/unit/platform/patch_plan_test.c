@@ -6,8 +6,8 @@
 #define CALL 80 /* where the call is in each text, behind instructions of no account */
 
 /* nops of four bytes, then `before`, the call, `after`, and int3 to the end. */
-static enum patch_verdict plan(const char *before, size_t nbefore, const char *after,
-                               size_t nafter, struct patch_plan *out)
+static enum patch_verdict plan(const char *before, size_t nbefore, const char *after, size_t nafter,
+                               struct patch_plan *out)
 {
 	static const u8 nop4[] = {0x0f, 0x1f, 0x40, 0x00};
 	u8 code[CALL + 40];
