@@ -155,6 +155,11 @@ void platform_thread_interrupt(struct platform_thread *t)
 	platform->interrupt(t);
 }
 
+void platform_thread_ops_only(struct platform_thread *t)
+{
+	t->ops_only = true;
+}
+
 int platform_thread_queue(struct platform_thread *t, const struct hostop *op)
 {
 	if (t->ops == HOSTOPS_MAX)

@@ -223,6 +223,12 @@ u64 platform_space_cpu_time(struct platform_space *s);
  */
 must_check int platform_thread_run(struct platform_thread *t, struct event *event, int *failed_op);
 /*
+ * The next run only carries out what has been queued and delivers what has been written to
+ * guest memory; then it reports EVENT_INTERRUPT, with orig_rax ~0 and an operation's result, if
+ * that is to be the call's, in rax. For a thread that others are about to look at.
+ */
+void platform_thread_ops_only(struct platform_thread *t);
+/*
  * Makes a running thread report EVENT_INTERRUPT soon; no effect on one that
  * stands still or is on its way to the sentry (its fiber will look anyway).
  * Any host thread; t must be kept alive by the caller.

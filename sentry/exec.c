@@ -270,6 +270,8 @@ static void exec_start(struct exec *x)
 	regs = platform_thread_regs(th);
 	regs->rip = x->entry;
 	regs->rsp = x->sp;
+	/* What a tracer sees when the call returns. */
+	regs->orig_rax = x->task->syscall_nr;
 	platform_thread_regs_changed(th);
 }
 
@@ -288,6 +290,7 @@ static void exec_destroy(struct exec *x)
 int exec_run(struct task *t, struct file *file, const char *filename, struct exec_args *args)
 {
 	struct exec *x = calloc(1, sizeof(*x));
+	s32 old_tid = t->tid;
 	int err;
 
 	if (!x)
@@ -312,6 +315,7 @@ int exec_run(struct task *t, struct file *file, const char *filename, struct exe
 	if (!err) {
 		exec_reset_task(x);
 		exec_start(x);
+		ptrace_exec(t, old_tid);
 	} else {
 		group_exit_start(t->group, SIGSEGV);
 	}

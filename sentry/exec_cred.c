@@ -101,6 +101,19 @@ static bool fs_shared(struct task *t)
 	return ref_count(&t->caller.fs->ref) > t->group->nthreads;
 }
 
+/* A tracer could make of it what it wants: only one that may do all that anyway is let. */
+static bool traced_by_lesser(struct task *t)
+{
+	lock_guard(&kernel.tasks_lock);
+	struct task *tracer = t->trace.tracer;
+	struct cred *c = tracer ? task_cred_get(tracer) : NULL;
+	bool lesser = tracer && !(c && cred_has_cap(c, CAP_SYS_PTRACE));
+
+	if (c)
+		cred_put(c);
+	return lesser;
+}
+
 int exec_cred_prepare(struct exec *x)
 {
 	struct task *t = x->task;
@@ -123,7 +136,7 @@ int exec_cred_prepare(struct exec *x)
 	if (gained)
 		x->personality_clear |= PERSONALITY_UNSAFE;
 	set_id = c->euid != old->euid || c->egid != old->egid;
-	if ((set_id || gained) && (t->no_new_privs || fs_shared(t))) {
+	if ((set_id || gained) && (t->no_new_privs || fs_shared(t) || traced_by_lesser(t))) {
 		/* They get no more than they had, and maybe less. */
 		if (!cred_has_cap(old, CAP_SETUID) || t->no_new_privs) {
 			c->euid = c->uid;

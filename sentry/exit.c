@@ -29,6 +29,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <sys/epoll.h>
+#include <sys/ptrace.h>
 
 /* ---- letting go -------------------------------------------------------- */
 
@@ -52,7 +53,7 @@ static bool begin_exit(struct task *t, int *exit_code)
 		signal_retarget_locked(t, ~t->blocked);
 		/* What closing files has to wait for is bounded, and no longer to be cut short. */
 		fiber_clear_interrupt(t->fiber);
-		stop_complete = stop_thread_gone_locked(t);
+		stop_complete = stop_participate_locked(t);
 		stop_signal = g->stop_signal;
 	}
 	if (stop_complete) {
@@ -164,7 +165,9 @@ static void adopt(struct thread_group *child, struct thread_group *reaper)
 	child->exit_signal = SIGCHLD;
 	if (reaper)
 		TAILQ_INSERT_TAIL(&reaper->children, child, sibling_link);
-	if (child->state == GROUP_ZOMBIE && (!reaper || signal_notify_exit_locked(child))) {
+	/* A zombie that is traced from elsewhere is not yet for its parent to see. */
+	if (child->state == GROUP_ZOMBIE && !child->leader->trace.flags &&
+	    (!reaper || signal_notify_exit_locked(child))) {
 		group_release_locked(child);
 		return;
 	}
@@ -195,6 +198,7 @@ static void leave_children(struct task *t)
 
 static void unhash_task(struct task *t)
 {
+	ptrace_unlink_both_locked(t);
 	struct pid_entry *e = pid_lookup(kernel.pids, t->tid);
 	BUG_ON(!e || e->task != t);
 	e->task = NULL;
@@ -244,22 +248,73 @@ static void init_ended(struct thread_group *init)
 	waitq_wake(&kernel.exit_waitq, EPOLLIN);
 }
 
-static void group_ended(struct task *last)
+static void tell_parent_locked(struct thread_group *g)
 {
-	struct thread_group *g = last->group;
+	/* One that lost its parent with the sandbox's init has nobody to wait for it. */
+	if (g->parent ? signal_notify_exit_locked(g) : !g->from_outside)
+		group_release_locked(g);
+}
+
+void group_bequeath_locked(struct thread_group *g, bool news)
+{
+	struct ksigaction a = {0};
+	if (news) {
+		tell_parent_locked(g);
+		return;
+	}
+	if (g->parent) {
+		lock_guard(&g->parent->siglock);
+		a = sighand_get(g->parent->sighand, SIGCHLD);
+	}
+	if (a.handler == KSIG_IGN || (a.flags & SA_NOCLDWAIT))
+		group_release_locked(g);
+}
+
+/* All threads have ended, but some may be zombies that their tracers have not seen. */
+static void group_died(struct thread_group *g)
+{
 	{
 		lock_guard(&g->siglock);
-		g->state = GROUP_ZOMBIE;
 		g->exit_status = g->group_exit_status;
 	}
 	group_usage_final(g);
 	pgrp_check_orphaned_locked(g, NULL);
-	waitq_wake(&g->exit_waitq, EPOLLIN | EPOLLRDNORM);
 	if (g == kernel.init)
 		init_ended(g);
-	/* One that lost its parent with the sandbox's init has nobody to wait for it. */
-	if (g->parent ? signal_notify_exit_locked(g) : !g->from_outside)
-		group_release_locked(g);
+}
+
+/* Only the leader is left: the process is a zombie. */
+static void group_ended(struct thread_group *g)
+{
+	struct task *leader = g->leader;
+	{
+		lock_guard(&g->siglock);
+		g->state = GROUP_ZOMBIE;
+	}
+	waitq_wake(&g->exit_waitq, EPOLLIN | EPOLLRDNORM);
+	if (!leader->trace.flags)
+		tell_parent_locked(g);
+	else
+		/* The parent hears of it when the tracer has. */
+		signal_notify_tracer_exit_locked(
+		    leader, ptrace_reparented_locked(leader) ? SIGCHLD : g->exit_signal);
+}
+
+static bool only_leader_left(const struct thread_group *g)
+{
+	return g->nthreads == 0 && TAILQ_FIRST(&g->threads) == g->leader &&
+	       !TAILQ_NEXT(g->leader, thread_link);
+}
+
+void thread_release_locked(struct task *t)
+{
+	struct thread_group *g = t->group;
+	{
+		lock_guard(&g->siglock);
+		unhash_task(t);
+	}
+	if (g->state == GROUP_LIVE && only_leader_left(g))
+		group_ended(g);
 }
 
 static void leave_tree(struct task *t, int exit_code)
@@ -268,6 +323,7 @@ static void leave_tree(struct task *t, int exit_code)
 	bool last;
 	lock_guard(&kernel.tasks_lock);
 	task_usage_to_group_locked(t);
+	ptrace_tracer_exit_locked(t);
 	{
 		lock_guard(&g->siglock);
 		t->exited = true;
@@ -275,22 +331,43 @@ static void leave_tree(struct task *t, int exit_code)
 		t->fiber = NULL;
 		last = --g->nthreads == 0;
 		sigqueue_flush(&t->pending);
+		ptrace_trapped_locked(t);
 		if (g->exec_task && g->exec_task != t)
 			fiber_unpark(g->exec_task->fiber);
 	}
 	kernel.ntasks--;
 	user_uncharge(t->charged_uid, USER_TASKS);
 	leave_children(t);
-	if (t != g->leader) {
+	if (last)
+		group_died(g);
+	if (t != g->leader && !t->trace.flags) {
 		lock_guard(&g->siglock);
 		unhash_task(t);
 	}
-	if (last)
-		group_ended(t);
+	if (only_leader_left(g))
+		group_ended(g);
+	else if (t->trace.flags)
+		signal_notify_tracer_exit_locked(t, SIGCHLD);
+}
+
+/* How it ends, as wait would report it, before anything has been let go of. */
+static void tell_of_exit(struct task *t, int exit_code)
+{
+	if (!ptrace_event_enabled(t, PTRACE_EVENT_EXIT))
+		return;
+	{
+		lock_guard(&t->group->siglock);
+		if (t->group->group_exiting)
+			exit_code = t->group->group_exit_status;
+		/* What killed it does not end this stop; only what comes from now on. */
+		t->killed = false;
+	}
+	ptrace_event(t, PTRACE_EVENT_EXIT, (u64)(u32)exit_code);
 }
 
 void task_exit(struct task *t, int exit_code)
 {
+	tell_of_exit(t, exit_code);
 	bool last = begin_exit(t, &exit_code);
 	if (last) {
 		posix_timers_stop(t->group);
@@ -319,6 +396,7 @@ static void take_leader_identity(struct task *t)
 	struct task *old = g->leader;
 	s32 tid = t->tid;
 	struct pid_entry *e = pid_lookup(kernel.pids, g->pid);
+	ptrace_unlink_both_locked(old);
 	e->task = t;
 	g->leader = t;
 	t->tid = t->caller.tid = g->pid;
@@ -355,13 +433,11 @@ int group_single_thread(struct task *t)
 		if (g->nthreads == 1 && g->leader == t)
 			return 0;
 		g->exec_task = t;
-		g->stop_signal = 0;
-		g->stop_count = 0;
+		stop_end_locked(g);
 		TAILQ_FOREACH (i, &g->threads, thread_link) {
 			if (i == t || i->exited)
 				continue;
 			i->killed = true;
-			i->stopped = false;
 			signal_wake_locked(i);
 		}
 	}

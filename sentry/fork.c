@@ -28,6 +28,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x1000
@@ -305,10 +306,14 @@ static void place_thread(struct thread_group *g, struct task *child)
 	TAILQ_INSERT_TAIL(&g->threads, child, thread_link);
 	g->nthreads++;
 	g->nlive++;
-	if (g->stop_signal) {
-		g->stop_count++;
-		signal_wake_locked(child);
-	}
+	/* A stop under way is its, too (task_join_group_stop). */
+	if (!g->stop_signal)
+		return;
+	child->stop_pending = true;
+	child->stop_sig = (u8)g->stop_signal;
+	child->stop_counted = !g->stop_complete;
+	g->stop_count += child->stop_counted;
+	signal_wake_locked(child);
 }
 
 static void place_group(struct task *t, struct task *child, const struct clone_args_k *a)
@@ -326,6 +331,17 @@ static void place_group(struct task *t, struct task *child, const struct clone_a
 	TAILQ_INSERT_TAIL(&kernel.groups, g, all_link);
 	pgrp_join_locked(g, t->group->pgrp);
 	pid_lookup(kernel.pids, child->tid)->group = g;
+}
+
+/* The event that t's tracer wants to be told of this child, or 0 (kernel_clone). */
+static int clone_event(const struct task *t, const struct clone_args_k *a)
+{
+	int event = a->flags & CLONE_VFORK      ? PTRACE_EVENT_VFORK
+	            : a->exit_signal != SIGCHLD ? PTRACE_EVENT_CLONE
+	                                        : PTRACE_EVENT_FORK;
+	if ((a->flags & CLONE_UNTRACED) || !ptrace_event_enabled(t, event))
+		return 0;
+	return event;
 }
 
 static int place(struct task *t, struct task *child, const struct clone_args_k *a)
@@ -352,6 +368,8 @@ static int place(struct task *t, struct task *child, const struct clone_args_k *
 		place_thread(g, child);
 	else
 		place_group(t, child, a);
+	if ((a->flags & CLONE_PTRACE) || clone_event(t, a))
+		ptrace_inherit_locked(t, child);
 	child->caller.pid = child->group->pid;
 	child->caller.tid = nr;
 	kernel.ntasks++;
@@ -437,6 +455,7 @@ s64 task_clone(struct task *t, const struct clone_args_k *a)
 		(void)cpu_limit_changed(child->group);
 	s32 tid = child->tid;
 	struct vfork_wait *v = child->vfork;
+	int event = clone_event(t, a);
 	if (v)
 		ref_get(&v->ref);
 	if (a->flags & CLONE_PARENT_SETTID) {
@@ -448,8 +467,12 @@ s64 task_clone(struct task *t, const struct clone_args_k *a)
 	queue_child_tid(child, a);
 	task_start(child);
 	task_put(child);
-	if (v)
+	if (event)
+		ptrace_event(t, event, (u64)tid);
+	if (v) {
 		vfork_wait_for(t, v);
+		ptrace_event(t, PTRACE_EVENT_VFORK_DONE, (u64)tid);
+	}
 	return tid;
 }
 

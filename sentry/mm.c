@@ -21,6 +21,9 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+/* Of the host: two pages hold its code and its symbols. */
+#define VDSO_SIZE (2 * PAGE_SIZE)
+
 static CENSUS(mm_census, "mm");
 
 struct mm *mm_create(void)
@@ -478,16 +481,31 @@ void mm_each_vma(struct mm *m, bool (*fn)(const struct vma *v, void *arg), void 
 		if (!(more = fn(v, arg)))
 			break;
 	vdso.start = m->users ? platform_auxval(AT_SYSINFO_EHDR) : 0;
-	vdso.end = vdso.start + 2 * PAGE_SIZE;
+	vdso.end = vdso.start + VDSO_SIZE;
 	if (more && vdso.start)
 		fn(&vdso, arg);
 	mm_unlock(m);
 }
 
+/* The vDSO is out of a guest's reach but to be read: it is the same in every process of the host.
+ */
+static size_t vdso_read(void *dst, u64 src, size_t n)
+{
+	u64 start = platform_auxval(AT_SYSINFO_EHDR), own = getauxval(AT_SYSINFO_EHDR);
+
+	if (!start || !own || src < start || src - start >= VDSO_SIZE)
+		return 0;
+	n = min_of(n, VDSO_SIZE - (src - start));
+	memcpy(dst, (const void *)(own + (src - start)), n);
+	return n;
+}
+
 size_t mm_read(struct mm *m, void *dst, u64 src, size_t n)
 {
-	size_t done;
+	size_t done = src >= GUEST_MAX ? vdso_read(dst, src, n) : 0;
 
+	if (done)
+		return done;
 	/* The mutex keeps the last task, and with it the space, from going. */
 	mutex_acquire(&m->mutex);
 	done = m->space ? platform_space_read(m->space, dst, src, n) : 0;

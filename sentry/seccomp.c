@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 
 /* MAX_INSNS_PER_PATH: of all programs of a chain, four for the cost of each. */
@@ -120,7 +121,28 @@ static bool strict_allows(struct task *t, u64 nr)
 	return false;
 }
 
+static bool filters_allow(struct task *t, bool asked);
+
+/* The tracer may change the call, which is then judged once more, or take its place. */
+static bool tracer_allows(struct task *t, u32 value)
+{
+	if (!ptrace_event_enabled(t, PTRACE_EVENT_SECCOMP)) {
+		platform_thread_regs(t->thread)->rax = (u64)-ENOSYS;
+		return false;
+	}
+	ptrace_event(t, PTRACE_EVENT_SECCOMP, value);
+	if (t->killed || (s32)platform_thread_regs(t->thread)->orig_rax == -1)
+		return false;
+	return filters_allow(t, true);
+}
+
 bool seccomp_allows(struct task *t)
+{
+	return filters_allow(t, false);
+}
+
+/* asked: a tracer has had its say about this call. */
+static bool filters_allow(struct task *t, bool asked)
 {
 	struct user_regs_struct *regs = platform_thread_regs(t->thread);
 	struct seccomp_data data = {
@@ -144,8 +166,9 @@ bool seccomp_allows(struct task *t)
 		send_sigsys(t, (int)value, false);
 		return false;
 	case SECCOMP_RET_TRACE:
+		return asked || tracer_allows(t, value);
 	case SECCOMP_RET_USER_NOTIF:
-		/* Nobody listens or traces: as if there were no such call. */
+		/* Nobody listens: as if there were no such call. */
 		regs->rax = (u64)-ENOSYS;
 		return false;
 	case SECCOMP_RET_KILL_THREAD: {
@@ -309,6 +332,7 @@ static s64 action_available(struct uptr p)
 	case SECCOMP_RET_KILL_THREAD:
 	case SECCOMP_RET_TRAP:
 	case SECCOMP_RET_ERRNO:
+	case SECCOMP_RET_TRACE:
 	case SECCOMP_RET_LOG:
 	case SECCOMP_RET_ALLOW:
 		return 0;

@@ -143,7 +143,7 @@ static bool pgrp_has_stopped(struct process_group *pg)
 	struct thread_group *g;
 	TAILQ_FOREACH (g, &pg->members, pgrp_link) {
 		lock_guard(&g->siglock);
-		if (g->stop_signal && g->stop_count == 0)
+		if (g->stop_complete)
 			return true;
 	}
 	return false;

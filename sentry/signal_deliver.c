@@ -71,8 +71,11 @@ static void pay_cld(struct thread_group *g)
 		code = g->cld_pending;
 		g->cld_pending = 0;
 	}
-	if (code)
-		signal_notify_stop_locked(g, code, code == CLD_CONTINUED ? SIGCONT : SIGSTOP);
+	if (!code)
+		return;
+	signal_notify_stop_locked(g, code, code == CLD_CONTINUED ? SIGCONT : SIGSTOP);
+	if (ptrace_reparented_locked(g->leader))
+		signal_notify_tracer_stop_locked(g->leader, code);
 }
 
 /* SIGTSTP and kin from a terminal would leave an orphaned group stopped for ever (POSIX). */
@@ -110,14 +113,19 @@ static enum taken take(struct task *t, struct delivery *d)
 			lock_acquire(&g->siglock);
 			continue;
 		}
-		if (g->stop_signal && !t->stopped) {
-			stop_enter(t, 0);
-			lock_acquire(&g->siglock);
+		if (t->stop_pending && stop_enter_locked(t, 0))
+			continue;
+		if (t->trace.trap_stop || t->trace.trap_notify) {
+			ptrace_trap_locked(t);
 			continue;
 		}
 		d->sig = signal_dequeue_locked(t, ~t->blocked, &d->info);
 		if (!d->sig)
 			return TAKEN_NONE;
+		if (t->trace.flags && d->sig != SIGKILL)
+			d->sig = ptrace_signal_locked(t, d->sig, &d->info);
+		if (!d->sig)
+			continue;
 		d->action = sighand_get(g->sighand, d->sig);
 		if (d->action.handler == KSIG_IGN)
 			continue;
@@ -134,8 +142,7 @@ static enum taken take(struct task *t, struct delivery *d)
 			lock_acquire(&g->siglock);
 			if (moot || (g->unkillable && d->sig != SIGSTOP))
 				continue;
-			stop_enter(t, d->sig);
-			lock_acquire(&g->siglock);
+			stop_enter_locked(t, d->sig);
 			continue;
 		}
 		if (default_action_ends(t, d->sig))
@@ -244,7 +251,8 @@ static int push_frame(struct task *t, const struct delivery *d, u64 saved_mask)
 	return 0;
 }
 
-static void handle(struct task *t, const struct delivery *d)
+/* False: the handler cannot be entered. */
+static bool handle(struct task *t, const struct delivery *d)
 {
 	struct thread_group *g = t->group;
 	u64 saved;
@@ -259,7 +267,7 @@ static void handle(struct task *t, const struct delivery *d)
 			g->sighand->action[SIGSEGV - 1].handler = KSIG_DFL;
 		}
 		signal_force_simple(t, SIGSEGV, SI_KERNEL);
-		return;
+		return false;
 	}
 	t->restart.fn = NULL;
 	lock_guard(&g->siglock);
@@ -269,6 +277,16 @@ static void handle(struct task *t, const struct delivery *d)
 		block |= SIGMASK(d->sig);
 	t->blocked = (t->blocked | block) & ~SIG_KERNEL_ONLY;
 	signal_recalc_locked(t);
+	return true;
+}
+
+/*
+ * Is there a call whose interruption is to be resolved? A tracer may have taken that away, or
+ * brought back registers that it once saved.
+ */
+static bool in_call(struct task *t)
+{
+	return (s64)platform_thread_regs(t->thread)->orig_rax >= 0;
 }
 
 bool signal_deliver(struct task *t, bool in_syscall)
@@ -286,11 +304,13 @@ bool signal_deliver(struct task *t, bool in_syscall)
 				backtrace_report(t, &d.info);
 			return false;
 		}
+		in_syscall = in_call(t);
 		if (what == TAKEN_HANDLER) {
 			if (in_syscall)
 				resolve_with_handler(t, &d.action);
 			in_syscall = false;
-			handle(t, &d);
+			if (handle(t, &d))
+				ptrace_stepped(t);
 		} else if (restore) {
 			/* No handler had it: the call's own mask ends here, which may let more in.
 			 */

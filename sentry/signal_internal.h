@@ -42,6 +42,10 @@ void sigqueue_remove_entry(struct sigqueue_list *l, struct sigqueue_entry *e);
  */
 int sigset_first(u64 set);
 
+/* To the tracer of t; tasks_lock held. A stop, with its code in t->trace, or the end (sig: how). */
+void signal_notify_tracer_stop_locked(struct task *t, int why);
+void signal_notify_tracer_exit_locked(struct task *t, int sig);
+
 /* ---- signal_send.c and sys_kill.c -------------------------------------------- */
 
 /* siglock held, as in all *_locked. t NULL: to the group. entry: a timer's own, or NULL for a copy
@@ -65,13 +69,16 @@ int signal_kill_pgrp_locked(struct task *sender, struct process_group *pg, const
 /* A stop signal arrives / SIGCONT arrives: siglock held. */
 void stop_cancel_continue_locked(struct thread_group *g);
 void stop_continue_locked(struct thread_group *g);
+/* Death ends a stop. */
+void stop_end_locked(struct thread_group *g);
 /*
- * Of signal delivery, siglock held on entry and released on return: t has taken
- * stop signal sig (0: joins a stop under way) and stands still until continued or killed.
+ * Of signal delivery, siglock held on entry and on return: t has taken stop signal sig, or
+ * (sig 0) its group is stopping. It stands still until continued or killed (true), or need not,
+ * or is traced, and has a stop of its own ahead (false).
  */
-void stop_enter(struct task *t, int sig);
-/* t exits: a stop under way no longer waits for it. True: the stop is complete, notify. */
-must_check bool stop_thread_gone_locked(struct task *t);
+bool stop_enter_locked(struct task *t, int sig);
+/* t takes part in its group's stop, or exits. True: that completes it, notify. */
+must_check bool stop_participate_locked(struct task *t);
 
 /* ---- signal_deliver.c --------------------------------------------------------- */
 

@@ -8,7 +8,7 @@ static bool pending_locked(const struct task *t)
 {
 	const struct thread_group *g = t->group;
 	return t->killed || ((t->pending.set | g->pending.set) & ~t->blocked) || g->cld_pending ||
-	       (g->stop_signal && !t->stopped);
+	       t->stop_pending || t->trace.trap_stop || t->trace.trap_notify;
 }
 
 bool signal_pending(struct task *t)

@@ -53,6 +53,9 @@ bool signal_is_ignored_locked(struct thread_group *g, struct task *t, int sig, b
 	/* What is blocked may get a handler before it is unblocked. */
 	if (t && (t->blocked & SIGMASK(sig)) && sig != SIGKILL)
 		return false;
+	/* A tracer may want to know even of what is ignored. */
+	if (t && t->trace.flags && sig != SIGKILL)
+		return false;
 	struct ksigaction a = sighand_get(g->sighand, sig);
 	if (g->unkillable && a.handler == KSIG_DFL && !(force && (SIGMASK(sig) & SIG_KERNEL_ONLY)))
 		return true;
@@ -77,7 +80,7 @@ static bool wants(const struct task *t, int sig)
 		return false;
 	if (sig == SIGKILL)
 		return true;
-	return !t->stopped && t->fiber && !fiber_interrupted(t->fiber);
+	return !t->stopped && !t->trace.stopped && t->fiber && !fiber_interrupted(t->fiber);
 }
 
 void group_exit_locked(struct thread_group *g, int wait_status)
@@ -87,14 +90,11 @@ void group_exit_locked(struct thread_group *g, int wait_status)
 		g->group_exiting = true;
 		g->group_exit_status = wait_status;
 	}
-	/* Death ends a stop: whoever stands still must go on to its end. */
-	g->stop_signal = 0;
-	g->stop_count = 0;
+	/* Whoever stands still must go on to its end. */
+	stop_end_locked(g);
 	g->cld_pending = 0;
 	TAILQ_FOREACH (t, &g->threads, thread_link) {
 		t->killed = true;
-		t->stopped = false;
-		t->stop_dequeued = false;
 		signal_wake_locked(t);
 	}
 }
@@ -139,7 +139,7 @@ static void complete(struct thread_group *g, struct task *t, int sig)
 		return;
 	}
 	/* A signal that ends all without a core need not wait for its taker to find that out. */
-	if (is_fatal(g, sig) && !g->group_exiting &&
+	if (is_fatal(g, sig) && !g->group_exiting && (sig == SIGKILL || !main->trace.flags) &&
 	    (sig >= SIGNAL_RT_MIN || !(SIGMASK(sig) & SIGSET_CORE))) {
 		group_exit_locked(g, sig);
 		return;
@@ -250,7 +250,7 @@ void signal_force(struct task *t, const siginfo_t *info)
 		if ((t->blocked & SIGMASK(sig)) || a->handler == KSIG_IGN)
 			*a = (struct ksigaction){.handler = KSIG_DFL};
 		/* Nothing can go on after a fault: not even an init may ignore it. */
-		if (a->handler == KSIG_DFL)
+		if (a->handler == KSIG_DFL && !t->trace.flags)
 			g->unkillable = false;
 	}
 	t->blocked &= ~SIGMASK(sig);
@@ -291,16 +291,19 @@ int signal_permission(struct task *sender, struct thread_group *target, int sig)
 
 /* ---- news of a child --------------------------------------------------- */
 
+static void fill_times(const struct rusage *r, siginfo_t *info)
+{
+	info->si_utime = (clock_t)(r->ru_utime.tv_sec * 100 + r->ru_utime.tv_usec / 10000);
+	info->si_stime = (clock_t)(r->ru_stime.tv_sec * 100 + r->ru_stime.tv_usec / 10000);
+}
+
 static void child_info(struct thread_group *child, int sig, int code, int status, siginfo_t *info)
 {
 	*info = (siginfo_t){.si_signo = sig, .si_code = code};
 	info->si_pid = child->pid;
 	info->si_uid = child->leader->caller.cred->uid;
 	info->si_status = status;
-	info->si_utime =
-	    (clock_t)(child->rusage.ru_utime.tv_sec * 100 + child->rusage.ru_utime.tv_usec / 10000);
-	info->si_stime =
-	    (clock_t)(child->rusage.ru_stime.tv_sec * 100 + child->rusage.ru_stime.tv_usec / 10000);
+	fill_times(&child->rusage, info);
 }
 
 bool signal_notify_exit_locked(struct thread_group *child)
@@ -335,19 +338,61 @@ bool signal_notify_exit_locked(struct thread_group *child)
 	return autoreap;
 }
 
+/* Unless it does not care for stops. Whoever waits for them does so without the signal, too. */
+static void tell_of_stop(struct thread_group *g, const siginfo_t *info)
+{
+	{
+		lock_guard(&g->siglock);
+		struct ksigaction a = sighand_get(g->sighand, SIGCHLD);
+		if (a.handler != KSIG_IGN && !(a.flags & SA_NOCLDSTOP))
+			(void)signal_send_locked(g, NULL, info, NULL);
+	}
+	waitq_wake(&g->child_waitq, EPOLLIN);
+}
+
 void signal_notify_stop_locked(struct thread_group *child, int code, int status)
 {
-	struct thread_group *parent = child->parent;
 	siginfo_t info;
-	if (!parent)
+	if (!child->parent)
 		return;
 	child_info(child, SIGCHLD, code, status, &info);
+	tell_of_stop(child->parent, &info);
+}
+
+/* ---- news of a tracee ----------------------------------------------------- */
+
+static void tracee_info(struct task *t, int sig, int code, int status, siginfo_t *info)
+{
+	*info = (siginfo_t){.si_signo = sig, .si_code = code};
+	info->si_pid = t->tid;
+	info->si_uid = t->caller.cred->uid;
+	info->si_status = status;
+	fill_times(&t->used, info);
+}
+
+void signal_notify_tracer_stop_locked(struct task *t, int why)
+{
+	siginfo_t info;
+	int status = why == CLD_CONTINUED ? SIGCONT : t->trace.code & 0x7f;
+	if (!t->trace.tracer)
+		return;
+	tracee_info(t, SIGCHLD, why, status, &info);
+	tell_of_stop(t->trace.tracer->group, &info);
+}
+
+void signal_notify_tracer_exit_locked(struct task *t, int sig)
+{
+	struct thread_group *g = t->trace.tracer->group;
+	int status = t->group->group_exiting ? t->group->group_exit_status : t->exit_code;
+	siginfo_t info;
+	tracee_info(t, sig, status & 0x7f ? CLD_KILLED : CLD_EXITED,
+	            status & 0x7f ? status & 0x7f : status >> 8 & 0xff, &info);
 	{
-		lock_guard(&parent->siglock);
-		struct ksigaction a = sighand_get(parent->sighand, SIGCHLD);
-		if (a.handler != KSIG_IGN && !(a.flags & SA_NOCLDSTOP))
-			(void)signal_send_locked(parent, NULL, &info, NULL);
+		lock_guard(&g->siglock);
+		struct ksigaction a = sighand_get(g->sighand, SIGCHLD);
+		/* A tracee's zombie waits for its tracer even if that ignores SIGCHLD. */
+		if (sig > 0 && !(sig == SIGCHLD && a.handler == KSIG_IGN))
+			(void)signal_send_locked(g, NULL, &info, NULL);
 	}
-	/* Whoever waits with WUNTRACED or WCONTINUED does so without the signal, too. */
-	waitq_wake(&parent->child_waitq, EPOLLIN);
+	waitq_wake(&g->child_waitq, EPOLLIN);
 }

@@ -1,11 +1,14 @@
 /*
  * Job control: stopping and continuing a process.
  *
- * A group is stopping while stop_signal is set and stop_count, the number of
- * threads that have not stopped yet, is not zero; it is stopped when that
- * reaches zero. The last thread to stop tells the parent. A stopped thread is a parked
- * fiber between two runs of its guest code. SIGCONT, whatever happens to it otherwise, ends the
- * stop (signal(7), 'Standard signals'; kernel/signal.c do_signal_stop, prepare_signal).
+ * A group is stopping while stop_count, the number of threads that have not
+ * stopped yet, is not zero; when that reaches zero it is stopped, and the parent is
+ * told. A stopped thread is a parked fiber between two runs of its guest code. SIGCONT,
+ * whatever happens to it otherwise, ends the stop (signal(7), 'Standard signals';
+ * kernel/signal.c do_signal_stop, prepare_signal).
+ *
+ * A traced thread takes part by a ptrace-stop (ptrace.c). Its tracer may let it run
+ * while the group is stopped; then a further stop signal starts a stop of those that run.
  */
 #include "base/fiber.h"
 #include "sentry/signal_internal.h"
@@ -24,43 +27,69 @@ void stop_cancel_continue_locked(struct thread_group *g)
 	discard_everywhere(g, SIGMASK(SIGCONT));
 }
 
+/* t no longer has to stop with its group. */
+static void forget_stop(struct task *t)
+{
+	t->stop_pending = t->stop_counted = t->stop_dequeued = false;
+}
+
 void stop_continue_locked(struct thread_group *g)
 {
 	struct task *t;
 	discard_everywhere(g, SIGSET_STOP);
-	TAILQ_FOREACH (t, &g->threads, thread_link)
-		t->stop_dequeued = false;
+	TAILQ_FOREACH (t, &g->threads, thread_link) {
+		forget_stop(t);
+		if (t->trace.flags & PTRACE_SEIZED)
+			ptrace_trap_notify_locked(t);
+		else
+			t->stopped = false;
+		/* The first one that looks pays the debt of cld_pending. */
+		if (g->stop_signal && !t->exiting)
+			signal_wake_locked(t);
+	}
 	if (!g->stop_signal)
 		return;
-	if (g->stop_count == 0) {
-		g->continued = true;
-		g->cld_pending = CLD_CONTINUED;
-	} else {
-		/* It had not quite stopped: the parent hears of the stop that almost was. */
-		g->cld_pending = CLD_STOPPED;
-	}
+	/* If it had not quite stopped the parent hears of the stop that almost was. */
+	g->cld_pending = g->stop_complete ? CLD_CONTINUED : CLD_STOPPED;
+	g->continued = true;
+	g->stop_complete = false;
 	g->stop_signal = 0;
 	g->stop_count = 0;
+}
+
+void stop_end_locked(struct thread_group *g)
+{
+	struct task *t;
+	g->stop_signal = 0;
+	g->stop_count = 0;
+	g->stop_complete = false;
 	TAILQ_FOREACH (t, &g->threads, thread_link) {
+		forget_stop(t);
 		t->stopped = false;
-		/* The first one that looks pays the debt of cld_pending. */
-		if (!t->exiting)
-			signal_wake_locked(t);
 	}
 }
 
-static void begin(struct thread_group *g, int sig)
+static void begin(struct thread_group *g, struct task *self, int sig)
 {
 	struct task *t;
-	g->stop_signal = sig;
+	if (!g->stop_complete) {
+		g->stop_signal = sig;
+		g->stop_reported = false;
+		g->continued = false;
+	}
 	g->stop_count = 0;
-	g->stop_reported = false;
-	g->continued = false;
 	TAILQ_FOREACH (t, &g->threads, thread_link) {
-		if (t->exiting)
+		if (t->exiting || t->stopped || t->killed)
 			continue;
+		t->stop_pending = t->stop_counted = true;
+		t->stop_sig = (u8)sig;
 		g->stop_count++;
-		signal_wake_locked(t);
+		if (t == self)
+			continue;
+		if (t->trace.flags & PTRACE_SEIZED)
+			ptrace_trap_notify_locked(t);
+		else
+			signal_wake_locked(t);
 	}
 }
 
@@ -70,7 +99,7 @@ static void notify_stopped(struct thread_group *g)
 	int sig = 0;
 	{
 		lock_guard(&g->siglock);
-		if (g->stop_count == 0)
+		if (g->stop_complete)
 			sig = g->stop_signal;
 	}
 	/* Continued in between: the parent hears of that instead. */
@@ -78,37 +107,46 @@ static void notify_stopped(struct thread_group *g)
 		signal_notify_stop_locked(g, CLD_STOPPED, sig);
 }
 
-void stop_enter(struct task *t, int sig)
+bool stop_participate_locked(struct task *t)
+{
+	struct thread_group *g = t->group;
+	bool counted = t->stop_counted;
+	t->stop_pending = t->stop_counted = false;
+	if (!counted)
+		return false;
+	if (g->stop_count)
+		g->stop_count--;
+	if (g->stop_count || g->stop_complete || !g->stop_signal)
+		return false;
+	g->stop_complete = true;
+	return true;
+}
+
+bool stop_enter_locked(struct task *t, int sig)
 {
 	struct thread_group *g = t->group;
 	bool last;
-	if (sig && !t->stop_dequeued) {
-		/* SIGCONT or SIGKILL came between the dequeue and now. */
-		lock_release(&g->siglock);
-		return;
+	if (!t->stop_pending) {
+		/* SIGCONT or SIGKILL may have come since the signal was taken. */
+		if (!t->stop_dequeued || g->group_exiting || g->exec_task)
+			return false;
+		begin(g, t, sig);
 	}
 	t->stop_dequeued = false;
-	if (!g->stop_signal)
-		begin(g, sig);
+	if (t->trace.flags) {
+		t->trace.trap_stop = true;
+		return false;
+	}
+	last = stop_participate_locked(t);
 	t->stopped = true;
-	last = --g->stop_count == 0;
 	lock_release(&g->siglock);
 	if (last)
 		notify_stopped(g);
 	for (;;) {
 		lock_acquire(&g->siglock);
-		bool go_on = !t->stopped || t->killed;
+		if (!t->stopped || t->killed)
+			return true;
 		lock_release(&g->siglock);
-		if (go_on)
-			break;
 		fiber_park();
 	}
-}
-
-bool stop_thread_gone_locked(struct task *t)
-{
-	struct thread_group *g = t->group;
-	if (!g->stop_signal || t->stopped || g->stop_count == 0)
-		return false;
-	return --g->stop_count == 0;
 }

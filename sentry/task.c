@@ -36,6 +36,7 @@ struct task *task_alloc(void)
 		return NULL;
 	ref_init(&t->ref);
 	sigqueue_init(&t->pending);
+	TAILQ_INIT(&t->tracees);
 	t->altstack.ss_flags = SS_DISABLE;
 	t->timer_slack = t->default_timer_slack = DEFAULT_TIMER_SLACK;
 	t->syscall_nr = ~0ULL;
@@ -55,6 +56,7 @@ void task_put(struct task *t)
 {
 	if (!ref_put(&t->ref))
 		return;
+	BUG_ON(t->trace.flags || !TAILQ_EMPTY(&t->tracees));
 	BUG_ON(t->mm || t->thread || t->caller.files || t->caller.fs || t->ns);
 	sigqueue_flush(&t->pending);
 	seccomp_filter_put(t->seccomp);
@@ -234,9 +236,10 @@ void task_update_identity(struct task *t)
 	    .gid = c->gid,
 	    .egid = c->egid,
 	};
-	/* A filter of the guest's must see every call: then the stub may answer none itself. */
+	bool watched = t->seccomp || t->trace.flags;
+	/* A filter of the guest's, or its tracer, must see every call: the stub answers none. */
 	if (t->thread)
-		platform_thread_set_identity(t->thread, t->seccomp ? NULL : &id);
+		platform_thread_set_identity(t->thread, watched ? NULL : &id);
 }
 
 void task_set_comm(struct task *t, const char *name)

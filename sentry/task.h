@@ -18,6 +18,7 @@
 #include "platform/platform.h"
 #include "sentry/cpu_time.h"
 #include "sentry/kernel.h"
+#include "sentry/ptrace.h"
 #include "sentry/signal.h"
 #include <sys/resource.h>
 #include <sys/queue.h>
@@ -32,7 +33,6 @@ struct process_group;
 struct posix_timers;
 struct cpu_limit;
 struct seccomp_filter;
-struct tracer_link;
 
 #define COMM_LEN 16
 
@@ -89,6 +89,7 @@ struct thread_group {
 	struct task *exec_task;        /* the thread that is in execve, others are dying */
 	u32 stop_count;                /* threads still to stop */
 	int stop_signal;               /* != 0: stopped or stopping by it */
+	bool stop_complete;            /* all had stopped, and SIGCONT has not come since */
 	bool stop_reported, continued; /* for WUNTRACED, WCONTINUED */
 	struct cpu_time shown_cpu;     /* as last told: it never goes back */
 	u64 space_base;                /* CPU time of the space that is not the group's, ns */
@@ -141,6 +142,7 @@ struct task {
 	char comm[COMM_LEN];
 
 	/* T */
+	struct tracee_list tracees; /* whom it traces */
 	TAILQ_ENTRY(task) thread_link;
 	_Atomic bool exited;
 	int exit_code;
@@ -151,7 +153,11 @@ struct task {
 	u64 saved_mask; /* of sigsuspend, ppoll...: restored by delivery */
 	bool restore_mask;
 	struct sigqueue_list pending;
-	bool stopped;
+	bool stopped;      /* stands still with its group; a tracee stops by trace */
+	bool stop_pending; /* is to take part in its group's stop */
+	bool stop_counted; /* and is one of stop_count */
+	u8 stop_sig;       /* the signal of the last stop that it was to take part in */
+	struct tracee trace;
 	struct rusage used, used_before; /* sentry/cpu_time.c; before: of earlier host threads */
 	struct seccomp_filter *seccomp_next; /* set by another thread, to be taken over; held */
 	bool no_new_privs_next;
@@ -173,6 +179,7 @@ struct task {
 	bool fresh;             /* has not run guest code yet */
 	bool host_gone;         /* its host thread died: guest memory is out of reach */
 	bool futex_queued;      /* the call under way ends in a HOSTOP_FUTEX with a deadline */
+	bool report_exit;       /* the call under way is over when what is queued is done: tell */
 	u32 charged_uid;        /* whose RLIMIT_NPROC counts it */
 	stack_t altstack;
 	struct restart_block restart;
@@ -185,7 +192,6 @@ struct task {
 	struct uptr rseq;
 	u32 rseq_len, rseq_sig;
 	struct seccomp_filter *seccomp;
-	struct tracer_link *tracer;
 	int sched_policy, sched_priority, nice, ioprio;
 	u64 cpus_allowed;
 	u64 start_time;

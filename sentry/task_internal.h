@@ -31,6 +31,19 @@ void vfork_wait_for(struct task *t, struct vfork_wait *v);
 
 /* The end of a zombie's place in the tree; tasks_lock held. The caller's reference stays. */
 void group_release_locked(struct thread_group *g);
+/* A thread but the leader that has ended, and that its tracer has now heard of. */
+void thread_release_locked(struct task *t);
+/*
+ * A zombie whose tracer lets go of it is its parent's now; news: which has not heard of it. It may
+ * be released.
+ */
+void group_bequeath_locked(struct thread_group *g, bool news);
+
+/*
+ * What t's call has queued is done, what it wrote has arrived: others may look at its registers
+ * and its memory. On t's own fiber, without locks.
+ */
+void task_settle(struct task *t);
 
 /*
  * The task is about to leave its memory (exit, exec): what it has promised to leave there, its

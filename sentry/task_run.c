@@ -20,6 +20,9 @@
 #define EXIT_NOT_FOUND  127
 #define EXIT_CANNOT_RUN 126
 
+/* The trap flag: the processor stops after each instruction. */
+#define EFLAGS_TF 0x100UL
+
 /* Trap number of a page fault: the only SIGSEGV that a growing stack can cure. */
 #define TRAP_PAGE_FAULT 14
 
@@ -102,6 +105,23 @@ static void do_work(struct task *t)
 		waitq_wake(&t->group->barrier_waitq, EPOLLIN);
 }
 
+static void host_died(struct task *t)
+{
+	t->host_gone = true;
+	t->futex_queued = t->report_exit = false;
+	group_exit_start(t->group, SIGKILL);
+}
+
+/* A call whose tracer may look at it before and after, change it, or take its place. */
+static void traced_call(struct task *t)
+{
+	if (ptrace_call_enter(t) && (!t->seccomp || seccomp_allows(t)) &&
+	    (s32)platform_thread_regs(t->thread)->orig_rax != -1)
+		syscall_dispatch(t);
+	/* It may be over only when the host has done its part: then its tracer is told. */
+	t->report_exit = ptrace_watches_calls(t);
+}
+
 /* True if a system call's result stands in rax, with restarts unresolved. */
 static bool handle_event(struct task *t, struct event *ev)
 {
@@ -113,9 +133,11 @@ static bool handle_event(struct task *t, struct event *ev)
 		if (atomic_load_explicit(&t->works, memory_order_relaxed))
 			do_work(t);
 		site = platform_thread_site(t->thread);
-		if (__builtin_expect(site != 0, 0))
+		if (__builtin_expect(site != 0, 0) && !t->trace.flags)
 			mm_patch_site(t, site);
-		if (!t->seccomp || seccomp_allows(t))
+		if (__builtin_expect(t->trace.flags != 0, 0))
+			traced_call(t);
+		else if (!t->seccomp || seccomp_allows(t))
 			syscall_dispatch(t);
 		sigio_settle();
 		/* sigreturn leaves the interrupted code's registers, which are no result. */
@@ -127,9 +149,7 @@ static bool handle_event(struct task *t, struct event *ev)
 	case EVENT_INTERRUPT:
 		return futex_was_interrupted(t);
 	case EVENT_DEATH:
-		t->host_gone = true;
-		t->futex_queued = false;
-		group_exit_start(t->group, SIGKILL);
+		host_died(t);
 		return false;
 	}
 	return false;
@@ -146,6 +166,33 @@ static bool handle_failed_op(struct task *t, int op, int err)
 	return true;
 }
 
+void task_settle(struct task *t)
+{
+	struct user_regs_struct *regs;
+	struct event ev;
+	int failed_op = -1, err;
+	u64 nr;
+	if (!t->thread || t->host_gone)
+		return;
+	nr = platform_thread_regs(t->thread)->orig_rax;
+	platform_thread_ops_only(t->thread);
+	err = platform_thread_run(t->thread, &ev, &failed_op);
+	if (failed_op >= 0) {
+		(void)handle_failed_op(t, failed_op, err);
+		return;
+	}
+	if (err || ev.kind == EVENT_DEATH) {
+		host_died(t);
+		return;
+	}
+	if (t->mm_queued)
+		mm_ops_done(t);
+	regs = platform_thread_regs(t->thread);
+	if (regs->orig_rax == ~0ULL)
+		regs->orig_rax = nr;
+	(void)futex_was_interrupted(t);
+}
+
 static bool must_look(struct task *t, bool in_syscall)
 {
 	if (fiber_interrupted(t->fiber) || t->restore_mask)
@@ -160,11 +207,35 @@ static void turn(struct task *t)
 	atomic_store_explicit(&t->turns, n + 1, memory_order_release);
 }
 
+/* Guest code runs until its next event, for one instruction only if its tracer wants that. */
+static int run_guest(struct task *t, struct event *ev, int *failed_op)
+{
+	struct user_regs_struct *regs = platform_thread_regs(t->thread);
+	bool step = t->trace.step && !(regs->eflags & EFLAGS_TF);
+	int err;
+	if (step) {
+		regs->eflags |= EFLAGS_TF;
+		platform_thread_regs_changed(t->thread);
+	}
+	err = platform_thread_run(t->thread, ev, failed_op);
+	/* It is the tracer's flag, and shown to nobody. */
+	if (step) {
+		platform_thread_regs(t->thread)->eflags &= ~EFLAGS_TF;
+		platform_thread_regs_changed(t->thread);
+	}
+	return err;
+}
+
 static void run(struct task *t)
 {
 	bool in_syscall = false;
 	struct event ev;
 	for (;;) {
+		if (__builtin_expect(t->report_exit, 0)) {
+			task_settle(t);
+			t->report_exit = false;
+			ptrace_call_exit(t);
+		}
 		/*
 		 * A queued futex wait goes to the host first even when a signal is there: it is
 		 * interrupted at once, and only then has the result that the signal's
@@ -176,7 +247,7 @@ static void run(struct task *t)
 			do_work(t);
 		int failed_op = -1;
 		turn(t);
-		int err = platform_thread_run(t->thread, &ev, &failed_op);
+		int err = run_guest(t, &ev, &failed_op);
 		turn(t);
 		if (failed_op >= 0) {
 			in_syscall = handle_failed_op(t, failed_op, err);

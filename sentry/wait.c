@@ -1,6 +1,6 @@
 /*
- * Waiting for children (wait(2); kernel/exit.c do_wait). A look at the
- * children takes the tasks lock, finds one with news and, unless WNOWAIT, takes the
+ * Waiting for children and tracees (wait(2); kernel/exit.c do_wait). A look at
+ * them takes the tasks lock, finds one with news and, unless WNOWAIT, takes the
  * news from it: a zombie is released, a stop or continuation marked as reported. The
  * waiter that finds none looks again once it is on child_waitq, so that no news is missed.
  */
@@ -14,25 +14,26 @@
 #include <sys/epoll.h>
 #include <sys/wait.h>
 
-static bool is_meant(const struct wait_request *rq, const struct task *t,
-                     const struct thread_group *child)
+static bool has_id(const struct wait_request *rq, const struct thread_group *g, s32 tid)
 {
 	switch (rq->what) {
 	case WAIT_ALL:
-		break;
+		return true;
 	case WAIT_PID:
-		if (child->pid != rq->id)
-			return false;
-		break;
+		return tid == rq->id;
 	case WAIT_PGID:
-		if (!child->pgrp || child->pgrp->pgid != rq->id)
-			return false;
-		break;
+		return g->pgrp && g->pgrp->pgid == rq->id;
 	case WAIT_GROUP:
-		if (child != rq->group)
-			return false;
-		break;
+		return g == rq->group && tid == g->pid;
 	}
+	return false;
+}
+
+static bool is_meant(const struct wait_request *rq, const struct task *t,
+                     const struct thread_group *child)
+{
+	if (!has_id(rq, child, child->pid))
+		return false;
 	if ((rq->options & __WNOTHREAD) && child->parent_task != t)
 		return false;
 	/* A 'clone' child is one that sends its parent something else than SIGCHLD. */
@@ -74,7 +75,7 @@ static bool take_stop(struct thread_group *child, int options, struct wait_resul
 		return false;
 	{
 		lock_guard(&child->siglock);
-		if (child->stop_signal && child->stop_count == 0 && !child->stop_reported) {
+		if (child->stop_complete && !child->stop_reported) {
 			sig = child->stop_signal;
 			if (!(options & WNOWAIT))
 				child->stop_reported = true;
@@ -105,18 +106,112 @@ static bool take_continue(struct thread_group *child, int options, struct wait_r
 	return true;
 }
 
+/* ---- tracees ---------------------------------------------------------------- */
+
+static void fill_tracee(struct wait_result *out, struct task *p, int status, int code, int value)
+{
+	*out = (struct wait_result){.pid = p->tid,
+	                            .uid = p->caller.cred->uid,
+	                            .status = status,
+	                            .code = code,
+	                            .value = value,
+	                            .rusage = p->used};
+}
+
+/* A thread, or a process as its tracer sees it: its parent has yet to hear of it. */
+static bool take_dead_tracee(struct task *p, int options, struct wait_result *out)
+{
+	struct thread_group *g = p->group;
+	int status, sig;
+	if (!(options & WEXITED) || !p->exited || (p == g->leader && g->state != GROUP_ZOMBIE))
+		return false;
+	status = g->group_exiting ? g->group_exit_status : p->exit_code;
+	sig = status & 0x7f;
+	fill_tracee(out, p, status, sig ? CLD_KILLED : CLD_EXITED,
+	            sig ? sig : (status >> 8) & 0xff);
+	if (options & WNOWAIT)
+		return true;
+	if (p != g->leader) {
+		thread_release_locked(p);
+	} else {
+		ptrace_unlink_locked(p);
+		group_bequeath_locked(g, true);
+	}
+	return true;
+}
+
+static bool take_tracee_stop(struct task *p, int options, struct wait_result *out)
+{
+	int code;
+	{
+		lock_guard(&p->group->siglock);
+		if (!p->trace.stopped || p->trace.listening || !p->trace.code)
+			return false;
+		code = p->trace.code;
+		if (!(options & WNOWAIT))
+			p->trace.code = 0;
+	}
+	fill_tracee(out, p, code << 8 | 0x7f, CLD_TRAPPED, code);
+	return true;
+}
+
+/* Ptrace-stops are reported whether or not WUNTRACED asks for stops. */
+static bool take_tracee(struct task *t, struct task *p, int options, struct wait_result *out)
+{
+	bool leader = p == p->group->leader;
+	/* Its parent's own tracee: a child like any other when it is dead. */
+	if (leader && !ptrace_reparented_locked(p) && take_zombie(t, p->group, options, out))
+		return true;
+	return take_dead_tracee(p, options, out) || take_tracee_stop(p, options, out) ||
+	       (leader && take_continue(p->group, options, out));
+}
+
+static bool look_at_tracees(struct task *t, struct task *tracer, const struct wait_request *rq,
+                            struct wait_result *out, bool *any)
+{
+	struct task *p;
+	TAILQ_FOREACH (p, &tracer->tracees, trace.link) {
+		if (!has_id(rq, p->group, p->tid))
+			continue;
+		*any = true;
+		if (take_tracee(t, p, rq->options, out))
+			return true;
+	}
+	return false;
+}
+
+/* ---- all together ------------------------------------------------------------- */
+
+static bool take_child(struct task *t, struct thread_group *child, int options,
+                       struct wait_result *out)
+{
+	struct task *leader = child->leader;
+	bool traced = leader->trace.flags;
+	/* What its parent's process traces has no stops but those; what others trace, no end. */
+	if (traced && !ptrace_reparented_locked(leader))
+		return take_tracee(t, leader, options, out);
+	return (!traced && take_zombie(t, child, options, out)) || take_stop(child, options, out) ||
+	       take_continue(child, options, out);
+}
+
 /* 1: *out has news; 0: there may be some later; -ECHILD: there is nobody to wait for. */
 static int look(struct task *t, const struct wait_request *rq, struct wait_result *out)
 {
 	struct thread_group *child;
+	struct task *i;
 	bool any = false;
 	lock_guard(&kernel.tasks_lock);
 	TAILQ_FOREACH (child, &t->group->children, sibling_link) {
 		if (!is_meant(rq, t, child))
 			continue;
 		any = true;
-		if (take_zombie(t, child, rq->options, out) || take_stop(child, rq->options, out) ||
-		    take_continue(child, rq->options, out))
+		if (take_child(t, child, rq->options, out))
+			return 1;
+	}
+	TAILQ_FOREACH (i, &t->group->threads, thread_link) {
+		if ((rq->options & __WNOTHREAD) && i != t)
+			continue;
+		if (look_at_tracees(t, i, rq, out, &any))
 			return 1;
 	}
 	return any ? 0 : -ECHILD;

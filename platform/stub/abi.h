@@ -77,6 +77,7 @@ enum stub_verb {
 
 #define REPLY_REGS_CHANGED 1u /* apply all registers, not rax alone */
 #define REPLY_RESET_FPU    2u
+#define REPLY_OPS_ONLY     4u /* then come back: guest code does not run */
 
 struct stub_op {
 	u32 kind;

@@ -85,6 +85,13 @@ static void request_fault(struct stub_request *rq, int signo, const struct host_
 	rq->cr2 = mc->cr2;
 }
 
+static void request_interrupt(struct stub_context *ctx, struct host_frame *frame)
+{
+	registers_save(&ctx->request.regs, &frame->uc.mc, ~0ULL);
+	ctx->request.kind = REQUEST_INTERRUPT;
+	ctx->request.segments = 0;
+}
+
 /* A wait on a guest futex ended early: the sentry decides whether to restart it. */
 static void request_interrupted_wait(struct stub_context *ctx, const struct host_sigcontext *mc)
 {
@@ -172,9 +179,7 @@ void trap_entry(int signo, struct host_siginfo *info, struct host_ucontext *uc)
 		/* The request it was meant for may have come in between. */
 		if (!ctx->interrupt)
 			stub_leave(ctx, uc);
-		registers_save(&ctx->request.regs, mc, nr);
-		ctx->request.kind = REQUEST_INTERRUPT;
-		ctx->request.segments = 0;
+		request_interrupt(ctx, frame);
 	} else {
 		request_fault(&ctx->request, signo, frame);
 		registers_save(&ctx->request.regs, mc, nr);
@@ -187,9 +192,7 @@ void trap_entry(int signo, struct host_siginfo *info, struct host_ucontext *uc)
 /* The guest was about to run when the interrupt flag was seen. */
 void trap_interrupted(struct stub_context *ctx, struct host_frame *frame)
 {
-	registers_save(&ctx->request.regs, &frame->uc.mc, ~0ULL);
-	ctx->request.kind = REQUEST_INTERRUPT;
-	ctx->request.segments = 0;
+	request_interrupt(ctx, frame);
 	handover(ctx);
 	trap_serve(ctx, frame);
 }
@@ -220,6 +223,10 @@ static bool resume(struct stub_context *ctx, struct host_sigcontext *mc, struct 
 		mc->rax = (u64)-EFAULT;
 	if (interrupted) {
 		request_interrupted_wait(ctx, mc);
+		return false;
+	}
+	if (flags & REPLY_OPS_ONLY) {
+		request_interrupt(ctx, frame);
 		return false;
 	}
 	ctx->state = STUB_GUEST;

@@ -288,6 +288,9 @@ int thread_run(struct platform_thread *pt, struct event *event, int *failed_op)
 	}
 	if (pt->reset_fpu)
 		reply->flags |= REPLY_RESET_FPU;
+	if (pt->ops_only)
+		reply->flags |= REPLY_OPS_ONLY;
+	pt->ops_only = false;
 	reply->rax = pt->regs.rax;
 	guestmem_reply(t);
 

@@ -159,6 +159,10 @@ static ssize_t mem_read(struct file *f, struct uio *dst, u64 *pos)
 		size_t n = mm_read(f->priv, buf, *pos, min_of(dst->resid, sizeof(buf)));
 		ssize_t w;
 
+		if (!n)
+			n = ptrace_force(task_self(), f->priv, *pos, buf,
+			                 min_of(dst->resid, sizeof(buf)), false);
+
 		/* A memory that nobody has any more is at its end (fs/proc/base.c mem_rw). */
 		if (!n)
 			return done || mm_is_gone(f->priv) ? done : -EIO;
@@ -183,6 +187,9 @@ static ssize_t mem_write(struct file *f, struct uio *src, u64 *pos)
 		if (n <= 0)
 			return done ? done : n;
 		w = mm_write(f->priv, *pos, buf, (size_t)n);
+		if (w < (size_t)n)
+			w += ptrace_force(task_self(), f->priv, *pos + w, buf + w, (size_t)n - w,
+			                  true);
 		uio_revert(src, (size_t)n - w);
 		*pos += w;
 		done += (ssize_t)w;

@@ -21,14 +21,16 @@ static char state_letter(struct task *t)
 		return 'X';
 	if (g->state == GROUP_ZOMBIE || t->exited)
 		return 'Z';
-	if (g->stop_signal && t->stopped)
+	if (t->trace.stopped)
+		return 't';
+	if (t->stopped)
 		return 'T';
 	return t->syscall_nr == ~0ULL || task_self() == t ? 'R' : 'S';
 }
 
 /* What of the tree the texts need, taken at once. */
 struct tree_view {
-	s32 ppid, pgid, sid, tty, tpgid;
+	s32 ppid, tracer, pgid, sid, tty, tpgid;
 	u32 threads;
 	char state;
 };
@@ -41,6 +43,7 @@ static void tree_view(struct task *t, struct tree_view *v)
 	*v = (struct tree_view){.tpgid = -1};
 	lock_guard(&kernel.tasks_lock);
 	v->ppid = g->parent ? g->parent->pid : 0;
+	v->tracer = t->trace.tracer ? t->trace.tracer->tid : 0;
 	v->state = state_letter(t);
 	v->threads = g->nthreads;
 	if (!g->pgrp)
@@ -154,6 +157,8 @@ static const char *state_name(char c)
 		return "R (running)";
 	case 'S':
 		return "S (sleeping)";
+	case 't':
+		return "t (tracing stop)";
 	case 'T':
 		return "T (stopped)";
 	case 'Z':
@@ -267,8 +272,8 @@ int show_task_status(const struct pseudo_ref *ref, struct text *t)
 		text_add(t, "Umask:\t%04o\n", fs->umask);
 		fs_context_put(fs);
 	}
-	text_add(t, "State:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
-	         state_name(v.state), task->group->pid, task->tid, v.ppid);
+	text_add(t, "State:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n",
+	         state_name(v.state), task->group->pid, task->tid, v.ppid, v.tracer);
 	if (c)
 		add_credentials(t, c);
 	if (files) {

@@ -222,6 +222,7 @@ Test(wait, orphaned_stopped_group_is_told)
 	run_all();
 	lock_acquire(&child->group->siglock);
 	child->group->stop_signal = SIGTSTP;
+	child->group->stop_complete = true;
 	child->stopped = true;
 	lock_release(&child->group->siglock);
 	end(shell, 0);
@@ -237,6 +238,7 @@ Test(wait, stop_and_continue_are_reported_once)
 	run_all();
 	lock_acquire(&child->group->siglock);
 	child->group->stop_signal = SIGSTOP;
+	child->group->stop_complete = true;
 	child->stopped = true;
 	lock_release(&child->group->siglock);
 	cr_assert_eq(wait_for_child(parent, &rq, &result), 0);
