@@ -13,8 +13,8 @@ struct platform_thread {
 	struct platform_space *space;
 	struct user_regs_struct regs;
 	bool regs_changed, reset_fpu;
-	u64 site;      /* platform_thread_site */
-	bool ops_only; /* the next run: platform_thread_ops_only; run resets it */
+	u64 site;             /* platform_thread_site */
+	bool ops_only;        /* the next run: platform_thread_ops_only; run resets it */
 	_Atomic unsigned ops; /* queued; others look at it by platform_thread_ops_done */
 	struct hostop op[HOSTOPS_MAX];
 };

@@ -11,6 +11,8 @@
 #include <sys/un.h>
 #include <sys/utsname.h>
 
+static int key; /* of this run: others may go on beside it */
+
 static int ns_open(pid_t pid, const char *kind)
 {
 	char path[64];
@@ -21,7 +23,8 @@ static int ns_open(pid_t pid, const char *kind)
 
 static int abstract(bool listen_on)
 {
-	struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "\0compat-ns"};
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "compat-ns-%d", key);
 	int s = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	if (listen_on) {
@@ -37,16 +40,16 @@ static int abstract(bool listen_on)
 static void ipc_and_net(void)
 {
 	int mine = ns_open(getpid(), "ipc"), net = ns_open(getpid(), "net");
-	int id = shmget(4711, 4096, IPC_CREAT | 0600), s = abstract(true);
+	int id = shmget(key, 4096, IPC_CREAT | 0600), s = abstract(true);
 
 	YES(id >= 0);
 	RES(unshare(CLONE_NEWIPC | CLONE_NEWNET));
-	RES(shmget(4711, 4096, 0600));
-	YES(shmget(4711, 8192, IPC_CREAT | 0600) >= 0);
+	RES(shmget(key, 4096, 0600));
+	YES(shmget(key, 8192, IPC_CREAT | 0600) >= 0);
 	abstract(false);
 	RES(setns(mine, CLONE_NEWNET));
 	RES(setns(mine, CLONE_NEWIPC));
-	YES(shmget(4711, 4096, 0600) == id);
+	YES(shmget(key, 4096, 0600) == id);
 	RES(setns(net, 0));
 	abstract(false);
 	RES(shmctl(id, IPC_RMID, NULL));
@@ -143,6 +146,7 @@ int main(void)
 	RES(open("/proc/self/ns/nothing", O_RDONLY));
 	if (geteuid() != 0)
 		return 0;
+	key = 0x4d000000 + getpid();
 	tmp_enter();
 	setenv("HERE", getcwd(here, sizeof(here)), 1);
 	IN_CHILD("ipc and net", ipc_and_net());
