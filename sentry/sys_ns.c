@@ -2,6 +2,7 @@
  * unshare(2) and setns(2): leaving what is shared with others for something of
  * one's own, and entering the namespaces of others.
  */
+#include "base/fiber.h"
 #include "base/cred.h"
 #include "fs/vfs/fdtable.h"
 #include "fs/vfs/file.h"
@@ -39,9 +40,28 @@ static u64 implied(u64 flags)
 	return flags;
 }
 
+/*
+ * A thread that has been joined may still be on its way out of the group: it is
+ * waited for, so that whoever joined all threads is alone.
+ */
+static void wait_for_leavers(struct thread_group *g)
+{
+	for (;;) {
+		bool leaving;
+
+		lock_acquire(&g->siglock);
+		leaving = g->nthreads > g->nlive;
+		lock_release(&g->siglock);
+		if (!leaving || fiber_interrupted(fiber_self()))
+			return;
+		fiber_yield();
+	}
+}
+
 /* Threads, signal handlers and memory cannot be unshared: only alone are they one's own. */
 static int check_alone(struct task *t, u64 flags)
 {
+	wait_for_leavers(t->group);
 	if (flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)) {
 		lock_guard(&t->group->siglock);
 		if (t->group->nthreads > 1)
