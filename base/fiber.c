@@ -23,7 +23,7 @@
 #endif
 
 /* Instrumented frames are several times larger; LeakSanitizer's cost is per mapping. */
-#if MOAT_ASAN || MOAT_TSAN
+#if MOAT_SANITIZED
 #define STACK_SIZE (256UL * 1024)
 #define STACK_SLAB 64
 #else

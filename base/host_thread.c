@@ -13,7 +13,7 @@
 #include "base/sanitizer.h"
 
 /* Fibers have stacks of their own: little else runs on these. */
-#if MOAT_ASAN || MOAT_TSAN
+#if MOAT_SANITIZED
 #define THREAD_STACK (1024UL * 1024)
 #else
 #define THREAD_STACK (256UL * 1024)

@@ -18,6 +18,13 @@
 #define MOAT_ASAN 0
 #endif
 
+/* Either: what a sanitizer needs to report, no confined process has. */
+#if MOAT_ASAN || MOAT_TSAN
+#define MOAT_SANITIZED 1
+#else
+#define MOAT_SANITIZED 0
+#endif
+
 /*
  * For functions that only touch a host thread's private data: ThreadSanitizer
  * takes the fibers that run on one worker, one after the other, for

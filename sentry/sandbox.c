@@ -359,7 +359,7 @@ static void lock_down(void)
 
 	/* A sanitizer's report forks, maps and reads files: such a build is for finding bugs only.
 	 */
-	if (MOAT_ASAN || MOAT_TSAN) {
+	if (MOAT_SANITIZED) {
 		log_warn("a sanitizer build: the sentry is not confined");
 		return;
 	}
@@ -411,7 +411,7 @@ noreturn void sandbox_main(const struct sandbox_config *c)
 	/* The guest's descriptor 2 is closed with its last user; reports must still get out. */
 	log_init(host_dup(2), c->debug ? LOG_DEBUG : LOG_WARN);
 	crash_install(describe_current);
-	if (!MOAT_ASAN && !MOAT_TSAN)
+	if (!MOAT_SANITIZED)
 		confine_files();
 	platform_up();
 	kernel_up();

@@ -67,10 +67,10 @@ void signal_force_simple(struct task *t, int sig, int code);
 bool signal_pending(struct task *t);
 /*
  * Before returning to guest code: takes pending signals, stops, continues,
- * ends the task, or builds handler frames. result: the call's result with restarts not yet
- * resolved, valid if in_syscall. Returns false if the task must end.
+ * ends the task, or builds handler frames. Between a call and its return (orig_rax says so), the
+ * result in rax is one whose restart is not yet resolved. Returns false if the task must end.
  */
-must_check bool signal_deliver(struct task *t, bool in_syscall);
+must_check bool signal_deliver(struct task *t);
 /* Recomputes the interrupt flag after a mask change. siglock held. */
 void signal_recalc_locked(struct task *t);
 void signal_set_blocked(struct task *t, u64 mask);

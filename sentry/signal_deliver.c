@@ -289,8 +289,9 @@ static bool in_call(struct task *t)
 	return (s64)platform_thread_regs(t->thread)->orig_rax >= 0;
 }
 
-bool signal_deliver(struct task *t, bool in_syscall)
+bool signal_deliver(struct task *t)
 {
+	bool in_syscall;
 	struct thread_group *g = t->group;
 	struct delivery d;
 	for (;;) {
@@ -308,7 +309,6 @@ bool signal_deliver(struct task *t, bool in_syscall)
 		if (what == TAKEN_HANDLER) {
 			if (in_syscall)
 				resolve_with_handler(t, &d.action);
-			in_syscall = false;
 			if (handle(t, &d))
 				ptrace_stepped(t);
 		} else if (restore) {
@@ -316,7 +316,6 @@ bool signal_deliver(struct task *t, bool in_syscall)
 			 */
 			if (in_syscall)
 				resolve_without_handler(t);
-			in_syscall = false;
 			signal_restore_mask(t);
 		} else {
 			break;

@@ -47,7 +47,7 @@ static s64 xattr_set(const struct syscall_args *a, enum xattr_by by)
 {
 	char name[XATTR_NAME_MAX + 1];
 	u64 size = arg_u64(a, 3);
-	struct path p;
+	struct path p = {0};
 	void *value = NULL;
 	s64 err;
 

@@ -37,11 +37,12 @@ void receive_files(s32 *fd, u32 count)
 	do
 		n = host3(__NR_recvmsg, STUB_SOCKET_FD, &msg, MSG_CMSG_CLOEXEC);
 	while (n == -EINTR);
-	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): the host has filled it
-	 * in */
+	/* NOLINTBEGIN(clang-analyzer-core.UndefinedBinaryOperatorResult): the host has filled it in
+	 */
 	if (n < 0 || msg.msg_controllen < sizeof(struct cmsghdr) ||
 	    control.header.cmsg_type != SCM_RIGHTS || control.header.cmsg_len < CMSG_LEN(0))
 		return;
+	/* NOLINTEND(clang-analyzer-core.UndefinedBinaryOperatorResult) */
 	got = (u32)((control.header.cmsg_len - CMSG_LEN(0)) / sizeof(s32));
 	for (u32 i = 0; i < min_of(got, count); i++)
 		fd[i] = ((const s32 *)CMSG_DATA(&control.header))[i];

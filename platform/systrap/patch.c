@@ -412,6 +412,12 @@ static void slot_write(struct pool *p, unsigned i, const struct site *s)
 	memcpy(p->memory + (word_address(i) - PATCH_TABLE), &word, sizeof(word));
 }
 
+static bool site_equal(const struct site *a, const struct site *b)
+{
+	return a->begin == b->begin && a->before == b->before && a->after == b->after &&
+	       memcmp(a->original, b->original, sizeof(a->original)) == 0;
+}
+
 /* The index of the site's slot, one that exists or a new one; -1: there is none left. */
 static int site_add(struct patch_domain *d, const struct site *want)
 {
@@ -431,7 +437,7 @@ static int site_add(struct patch_domain *d, const struct site *want)
 	p = d->pool;
 	s = site_find(p, call_address(want));
 	/* Another text at the same address: the old one's threads may still be in its slot. */
-	if (s && memcmp(s, want, sizeof(*s)) != 0)
+	if (s && !site_equal(s, want))
 		s = NULL;
 	else if (!s && p->sites < SITES_MAX) {
 		s = &p->site[p->sites];

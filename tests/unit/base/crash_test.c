@@ -75,7 +75,7 @@ Test(crash, a_fault_while_reporting_ends_the_report)
 }
 #endif
 
-#if !MOAT_ASAN && !MOAT_TSAN
+#if !MOAT_SANITIZED
 /* A report has to get by with what the sentry may call after lock-down. */
 static void fiber_trap_locked_down(void *arg)
 {
@@ -108,7 +108,7 @@ Test(crash, a_report_needs_only_calls_that_lock_down_leaves)
 #endif
 
 /* Sanitizers place big arrays elsewhere, or fault in their shadow memory first. */
-#if !MOAT_ASAN && !MOAT_TSAN
+#if !MOAT_SANITIZED
 static __attribute__((noinline)) int overrun(int depth)
 {
 	volatile char frame[2048];
