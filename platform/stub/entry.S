@@ -23,8 +23,11 @@ stub_start:
 	ud2
 
 	.text
+/* void stub_return(&frame->uc): to where the frame says, at once. */
+	.globl stub_return, stub_restorer
+stub_return:
+	mov %rdi, %rsp
 /* Where signal handlers return to when they interrupted the stub itself. */
-	.globl stub_restorer
 stub_restorer:
 	mov $__NR_rt_sigreturn, %eax
 	syscall

@@ -63,6 +63,7 @@ struct host_xstate {
 #define HOST_FX_SIZE   512
 
 #define EFLAGS_TF 0x100UL
+#define EFLAGS_IF 0x202UL /* and the bit that is always set: what runs without any other */
 #define EFLAGS_DF 0x400UL
 #define EFLAGS_RF 0x10000UL
 #define EFLAGS_AC 0x40000UL
@@ -94,6 +95,7 @@ static inline bool guest_range(u64 addr, u64 n)
 /* entry.S */
 noreturn void stub_leave(struct stub_context *ctx, struct host_ucontext *uc);
 void stub_restorer(void);
+noreturn void stub_return(struct host_ucontext *uc);
 s64 stub_futex(struct stub_context *ctx, u64 addr, u64 op, u64 val, u64 timeout, u64 addr2,
                u64 val3);
 u64 stub_copy(void *dst, const void *src, u64 n);
@@ -122,6 +124,9 @@ extern const char fast_leave_begin[], fast_leave_end[];
 void fast_call(struct stub_context *ctx, struct host_sigcontext *mc, u64 nr);
 void trap_entry(int signo, struct host_siginfo *info, struct host_ucontext *uc);
 noreturn void trap_interrupted(struct stub_context *ctx, struct host_frame *frame);
+/* interrupted_guest goes on here. */
+noreturn void interrupt_unblocked(struct stub_context *ctx, struct host_frame *frame,
+                                  const struct host_sigcontext *guest);
 noreturn void trap_serve(struct stub_context *ctx, struct host_frame *frame);
 /* Ends the whole process: the stub found itself in a state that cannot be. */
 noreturn void stub_die(void);

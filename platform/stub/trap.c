@@ -13,7 +13,9 @@
  *
  * The handler itself may be interrupted, and may fault while it copies guest
  * memory. Such a nested signal is told by the instruction pointer, which lies in
- * the stub's text, and never becomes a request.
+ * the stub's text, and never becomes a request. So at most three frames are nested: that of a
+ * trap, of a fault in a copy, and of an interrupt, which is blocked while it is handled. An
+ * interrupt that becomes a request unblocks itself first, as it may have to wait like any other.
  */
 #include "platform/stub/stub.h"
 
@@ -124,6 +126,31 @@ static bool request_call(struct stub_context *ctx, struct host_sigcontext *mc, u
 	return true;
 }
 
+/*
+ * The interrupt stopped guest code: from here on other interrupts may come. To set the mask is
+ * not among the stub's calls, but rt_sigreturn does it, to a place of ours instead of the guest's.
+ */
+static noreturn void interrupted_guest(struct stub_context *ctx, struct host_frame *frame)
+{
+	const struct host_sigcontext guest = frame->uc.mc;
+	struct host_sigcontext *mc = &frame->uc.mc;
+	mc->rip = (u64)interrupt_unblocked;
+	/* As after a call instruction, below all that is still needed. */
+	mc->rsp = (((u64)&guest - 256) & ~15UL) - 8;
+	mc->rdi = (u64)ctx;
+	mc->rsi = (u64)frame;
+	mc->rdx = (u64)&guest;
+	mc->eflags = EFLAGS_IF;
+	stub_return(&frame->uc);
+}
+
+void interrupt_unblocked(struct stub_context *ctx, struct host_frame *frame,
+                         const struct host_sigcontext *guest)
+{
+	memcpy(&frame->uc.mc, guest, sizeof(*guest));
+	trap_interrupted(ctx, frame);
+}
+
 /* stub_promote has trapped: this frame takes the place of the registers that were saved. */
 static noreturn void promoted(struct stub_context *ctx, struct host_frame *frame)
 {
@@ -176,10 +203,10 @@ void trap_entry(int signo, struct host_siginfo *info, struct host_ucontext *uc)
 		if (!request_call(ctx, mc, nr, true))
 			stub_leave(ctx, uc);
 	} else if (signo == STUB_INTERRUPT_SIGNAL) {
-		/* The request it was meant for may have come in between. */
+		/* The request it was meant for may have come in between; a later one is pending. */
 		if (!ctx->interrupt)
-			stub_leave(ctx, uc);
-		request_interrupt(ctx, frame);
+			return;
+		interrupted_guest(ctx, frame);
 	} else {
 		request_fault(&ctx->request, signo, frame);
 		registers_save(&ctx->request.regs, mc, nr);

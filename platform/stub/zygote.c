@@ -29,18 +29,21 @@ static void must(s64 result)
 
 static void handle_signals(void)
 {
-	static const u8 signals[] = {
-	    SIGSYS, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, STUB_INTERRUPT_SIGNAL};
+	static const u8 signals[] = {SIGSYS, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
 	/*
-	 * Nothing is ever blocked: a handler may fault while it copies, and an
-	 * interrupt must reach it while it sleeps. No SA_RESTART, so that sleeps end.
+	 * A handler may fault while it copies, and an interrupt must reach it while it sleeps, so
+	 * these are never blocked. No SA_RESTART, so that sleeps end. The interrupt alone is
+	 * blocked while it is handled: else many, sent faster than they are handled, would pile up
+	 * frames without bound.
 	 */
-	const struct host_sigaction action = {
+	struct host_sigaction action = {
 	    trap_entry, SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORER, stub_restorer, 0};
 	const stack_t stack = {.ss_sp = (void *)STUB_STACKS, .ss_size = STUB_SIGNAL_STACK};
 	must(host3(__NR_sigaltstack, &stack, 0, 0));
 	for (unsigned i = 0; i < sizeof(signals); i++)
 		must(host6(__NR_rt_sigaction, signals[i], (u64)&action, 0, 8, 0, 0));
+	action.flags &= ~(u64)SA_NODEFER;
+	must(host6(__NR_rt_sigaction, STUB_INTERRUPT_SIGNAL, (u64)&action, 0, 8, 0, 0));
 }
 
 static s64 seccomp_install(u64 *program, u32 len, u64 flags)
