@@ -34,7 +34,7 @@ static void native(unsigned how)
 	}
 	switch (how) {
 	case BENCH_CALL:
-		syscall(__NR_getppid);
+		syscall(__NR_getsid);
 		break;
 	case BENCH_DIRECT:
 		syscall(__NR_getpid);
@@ -74,7 +74,7 @@ static const struct {
 	const char *name;
 	unsigned how, count;
 } benches[] = {
-    {"a call (getppid)", BENCH_CALL, 300000},
+    {"a call (getsid)", BENCH_CALL, 300000},
     {"answered in the stub (getpid)", BENCH_DIRECT, 300000},
     {"futex wake, nobody waits", BENCH_WAKE, 300000},
     {"write 4096 bytes", BENCH_WRITE, 100000},

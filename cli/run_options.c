@@ -34,6 +34,8 @@ enum option_id {
 	OPT_PLATFORM,
 	OPT_PATCH,
 	OPT_NO_PATCH,
+	OPT_DIRECT,
+	OPT_NO_DIRECT,
 };
 
 static const struct option long_options[] = {
@@ -60,6 +62,8 @@ static const struct option long_options[] = {
     {"platform", required_argument, NULL, OPT_PLATFORM},
     {"patch", no_argument, NULL, OPT_PATCH},
     {"no-patch", no_argument, NULL, OPT_NO_PATCH},
+    {"direct", no_argument, NULL, OPT_DIRECT},
+    {"no-direct", no_argument, NULL, OPT_NO_DIRECT},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -98,7 +102,9 @@ static const char help_text[] =
     "  --workers N             host threads that serve system calls (default: one per spare core)\n"
     "  --platform NAME         systrap (default)\n"
     "  --patch, --no-patch     rewrite system calls that programs make often, so that they do not\n"
-    "                          trap (default: no)\n"
+    "                          trap (default: yes)\n"
+    "  --direct, --no-direct   answer what a process may know about itself without asking the\n"
+    "                          sentry (default: yes)\n"
     "\n"
     "SIZE takes a suffix k, m, g. The exit status is the program's; if it died of a signal, so\n"
     "does moat. 124: timed out; 125: moat failed; 126: cannot be run; 127: not found.\n";
@@ -327,6 +333,12 @@ static void apply(struct run_options *o, int id, char *arg)
 	case OPT_NO_PATCH:
 		c->patch = false;
 		break;
+	case OPT_DIRECT:
+		c->direct = true;
+		break;
+	case OPT_NO_DIRECT:
+		c->direct = false;
+		break;
 	case 'h':
 		fputs(help_text, stdout);
 		exit(0);
@@ -341,7 +353,9 @@ void run_options_parse(struct run_options *o, int argc, char **argv)
 	int id;
 
 	*o = (struct run_options){.root = "/"};
-	o->sandbox = (struct sandbox_config){.root_fd = -1,
+	o->sandbox = (struct sandbox_config){.patch = true,
+	                                     .direct = true,
+	                                     .root_fd = -1,
 	                                     .trace_fd = -1,
 	                                     .control_fd = -1,
 	                                     .hostname = "moat",

@@ -135,6 +135,21 @@ void platform_thread_set_identity(struct platform_thread *t, const struct thread
 	platform->set_identity(t, id);
 }
 
+void platform_thread_set_parent(struct platform_thread *t, s32 ppid)
+{
+	platform->set_parent(t, ppid);
+}
+
+void platform_thread_set_any_cpu(struct platform_thread *t, bool any)
+{
+	platform->set_any_cpu(t, any);
+}
+
+void platform_set_names(const struct new_utsname *names)
+{
+	platform->set_names(names);
+}
+
 int platform_thread_usage(struct platform_thread *t, struct rusage *out)
 {
 	return platform->usage(t, out);

@@ -94,6 +94,7 @@ struct marshal_desc {
 struct platform_config {
 	const struct marshal_desc *marshal; /* MARSHAL_NR entries */
 	bool patch;                         /* rewrite call sites (fast path) */
+	bool direct;                        /* the stub answers what needs no sentry */
 	bool debug;
 	bool trace_all; /* the stub answers nothing itself: the sentry sees every call */
 	/*
@@ -133,8 +134,9 @@ struct hostop {
 /* What the guest may know without asking; the stub answers these calls itself from a shared page.
  */
 struct thread_identity {
-	s32 pid, tid, ppid;
+	s32 pid, tid;
 	u32 uid, euid, gid, egid;
+	u32 names; /* uname(2): those of platform_set_names */
 };
 
 struct rusage;
@@ -205,6 +207,13 @@ void platform_thread_regs_changed(struct platform_thread *t);
 /* NULL: the stub answers nothing itself for this thread (it is being traced). Its own fiber only.
  */
 void platform_thread_set_identity(struct platform_thread *t, const struct thread_identity *id);
+/* getppid(2). Any host thread; the caller keeps t from ending, and calls for it in order. */
+void platform_thread_set_parent(struct platform_thread *t, s32 ppid);
+/* getcpu(2): may it say the CPU that the thread is on? As above. */
+void platform_thread_set_any_cpu(struct platform_thread *t, bool any);
+/* What uname(2) answers to threads whose identity says so; one caller at a time. */
+struct new_utsname;
+void platform_set_names(const struct new_utsname *names);
 
 /* getrusage(RUSAGE_THREAD) of the host thread. As the stub tells it: its own fiber only. */
 must_check int platform_thread_usage(struct platform_thread *t, struct rusage *out);

@@ -36,6 +36,9 @@ struct platform_ops {
 	void (*thread_exit)(struct platform_thread *t);
 	void (*space_kill)(struct platform_space *space);
 	void (*set_identity)(struct platform_thread *t, const struct thread_identity *id);
+	void (*set_parent)(struct platform_thread *t, s32 ppid);
+	void (*set_any_cpu)(struct platform_thread *t, bool any);
+	void (*set_names)(const struct new_utsname *names);
 	int (*usage)(struct platform_thread *t, struct rusage *out);
 	u64 (*space_cpu_time)(struct platform_space *s);
 	int (*run)(struct platform_thread *t, struct event *event, int *failed_op);

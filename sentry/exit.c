@@ -156,6 +156,16 @@ static void send_parent_death_signals(struct thread_group *child, struct task *d
 	}
 }
 
+/* The threads' stubs answer getppid(2) themselves. */
+static void tell_threads_of_parent(struct thread_group *g)
+{
+	struct task *t;
+	lock_guard(&g->siglock);
+	TAILQ_FOREACH (t, &g->threads, thread_link)
+		if (t->thread)
+			platform_thread_set_parent(t->thread, g->parent ? g->parent->pid : 0);
+}
+
 static void adopt(struct thread_group *child, struct thread_group *reaper)
 {
 	struct thread_group *old = child->parent;
@@ -165,6 +175,7 @@ static void adopt(struct thread_group *child, struct thread_group *reaper)
 	child->exit_signal = SIGCHLD;
 	if (reaper)
 		TAILQ_INSERT_TAIL(&reaper->children, child, sibling_link);
+	tell_threads_of_parent(child);
 	/* A zombie that is traced from elsewhere is not yet for its parent to see. */
 	if (child->state == GROUP_ZOMBIE && !child->leader->trace.flags &&
 	    (!reaper || signal_notify_exit_locked(child))) {

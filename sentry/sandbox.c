@@ -288,6 +288,7 @@ static void platform_up(void)
 	syscall_marshal_build(marshal);
 	pc = (struct platform_config){.marshal = marshal,
 	                              .patch = config->patch,
+	                              .direct = config->direct,
 	                              .debug = config->debug,
 	                              .trace_all = config->trace_fd >= 0,
 	                              .fatal = platform_failed};
@@ -392,6 +393,7 @@ static void kernel_up(void)
 	kernel.memory_limit = config->memory_limit;
 	kernel.debug = config->debug;
 	snprintf(kernel.ns->uts->uts.nodename, UTS_LEN + 1, "%s", config->hostname);
+	uts_publish(kernel.ns->uts);
 	nsfs_init();
 	tmpfs_set_global_limit(config->tmpfs_limit);
 	file_systems_register();

@@ -47,6 +47,7 @@ struct sandbox_config {
 	const char *trace_filter;
 	bool debug, stats;
 	bool patch;           /* rewrite call sites: platform_config.patch */
+	bool direct;          /* let stubs answer what needs no sentry: platform_config.direct */
 	unsigned workers;     /* 0: one per spare core */
 	const char *platform; /* "systrap", "ptrace" */
 };

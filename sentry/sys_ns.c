@@ -125,8 +125,10 @@ s64 sys_unshare(struct task *t, const struct syscall_args *a)
 		task_set_fs(t, c.fs);
 	if (c.files)
 		task_set_files(t, c.files);
-	if (c.set)
+	if (c.set) {
 		task_set_ns(t, c.set);
+		task_update_identity(t);
+	}
 	return 0;
 }
 
@@ -155,6 +157,7 @@ static int enter_set(struct task *t, struct ns *n)
 	if (n->kind == NS_IPC && t->group->nthreads == 1)
 		ipc_group_exit(t->group);
 	task_set_ns(t, s);
+	task_update_identity(t);
 	return 0;
 }
 

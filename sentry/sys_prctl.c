@@ -218,7 +218,9 @@ s64 sys_arch_prctl(struct task *t, const struct syscall_args *a)
 s64 sys_personality(struct task *t, const struct syscall_args *a)
 {
 	u32 old = t->group->personality;
-	if (arg_u32(a, 0) != 0xffffffff)
+	if (arg_u32(a, 0) != 0xffffffff) {
 		t->group->personality = arg_u32(a, 0);
+		task_update_identity(t);
+	}
 	return old;
 }

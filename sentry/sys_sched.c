@@ -227,8 +227,12 @@ s64 sys_sched_setaffinity(struct task *t, const struct syscall_args *a)
 	mask &= kernel.cpus_online;
 	if (!err && !mask)
 		err = -EINVAL;
-	if (!err)
+	if (!err) {
+		lock_guard(&target->group->siglock);
 		target->cpus_allowed = mask;
+		if (target->thread)
+			platform_thread_set_any_cpu(target->thread, mask == kernel.cpus_online);
+	}
 	task_put(target);
 	return err;
 }

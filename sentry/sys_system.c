@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/kcmp.h>
+#include <linux/utsname.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/sysinfo.h>
@@ -26,26 +27,15 @@
 
 /* ---- names ------------------------------------------------------------------------ */
 
-/* struct new_utsname. */
-struct utsname_k {
-	char sysname[UTS_LEN + 1], nodename[UTS_LEN + 1], release[UTS_LEN + 1];
-	char version[UTS_LEN + 1], machine[UTS_LEN + 1], domainname[UTS_LEN + 1];
-};
-
 s64 sys_uname(struct task *t, const struct syscall_args *a)
 {
-	struct utsname_k u;
+	struct new_utsname u;
 	struct uts names;
-	memset(&u, 0, sizeof(u));
-	strcpy(u.sysname, "Linux");
-	strcpy(u.release, KERNEL_RELEASE);
-	strcpy(u.version, KERNEL_VERSION);
-	/* override_architecture() of arch/x86/include/asm/syscall.h */
-	strcpy(u.machine,
-	       (atomic_load(&t->group->personality) & PER_MASK) == PER_LINUX32 ? "i686" : "x86_64");
 	uts_get(t->ns->uts, &names);
-	memcpy(u.nodename, names.nodename, sizeof(u.nodename));
-	memcpy(u.domainname, names.domainname, sizeof(u.domainname));
+	uts_fill(&names, &u);
+	/* override_architecture() of arch/x86/include/asm/syscall.h */
+	if ((atomic_load(&t->group->personality) & PER_MASK) == PER_LINUX32)
+		strcpy(u.machine, "i686");
 	return put_user(arg_ptr(a, 0), &u);
 }
 
@@ -59,8 +49,7 @@ static s64 set_name(struct task *t, const struct syscall_args *a, char *name)
 		return -EINVAL;
 	if (copy_in(fresh, arg_ptr(a, 0), arg_u64(a, 1)) != 0)
 		return -EFAULT;
-	lock_guard(&ns->lock);
-	memcpy(name, fresh, sizeof(fresh));
+	uts_set(ns, name, fresh);
 	return 0;
 }
 

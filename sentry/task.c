@@ -14,14 +14,17 @@
 #include "fs/vfs/fdtable.h"
 #include "fs/vfs/fs_context.h"
 #include "sentry/mm.h"
+#include "sentry/ns_set.h"
 #include "sentry/pid.h"
 #include "sentry/posix_timer.h"
 #include "sentry/seccomp.h"
 #include "sentry/task_internal.h"
+#include "sentry/uts.h"
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 
 static CENSUS(task_census, "task");
 static CENSUS(group_census, "thread_group");
@@ -228,6 +231,7 @@ void task_update_identity(struct task *t)
 {
 	const struct thread_group *g = t->group;
 	const struct cred *c = t->caller.cred;
+	u32 persona = atomic_load(&t->group->personality) & PER_MASK;
 	struct thread_identity id = {
 	    .pid = g->pid,
 	    .tid = t->tid,
@@ -235,11 +239,20 @@ void task_update_identity(struct task *t)
 	    .euid = c->euid,
 	    .gid = c->gid,
 	    .egid = c->egid,
+	    .names = t->ns && uts_is_published(t->ns->uts) && persona != PER_LINUX32,
 	};
 	bool watched = t->seccomp || t->trace.flags;
 	/* A filter of the guest's, or its tracer, must see every call: the stub answers none. */
-	if (t->thread)
-		platform_thread_set_identity(t->thread, watched ? NULL : &id);
+	if (!t->thread)
+		return;
+	{
+		/* Changes by others are told under the same locks: none is lost. */
+		lock_guard(&kernel.tasks_lock);
+		lock_guard(&t->group->siglock);
+		platform_thread_set_parent(t->thread, g->parent ? g->parent->pid : 0);
+		platform_thread_set_any_cpu(t->thread, t->cpus_allowed == kernel.cpus_online);
+	}
+	platform_thread_set_identity(t->thread, watched ? NULL : &id);
 }
 
 void task_set_comm(struct task *t, const char *name)

@@ -19,3 +19,11 @@ struct uts_ns {
 must_check int uts_ns_create(struct user_ns *owner, struct uts_ns *from, struct uts_ns **out);
 struct uts_ns *uts_ns_of(struct ns *n); /* of kind NS_UTS */
 void uts_get(struct uts_ns *ns, struct uts *out);
+struct new_utsname;
+/* As uname(2) shows it on a 64-bit system. */
+void uts_fill(const struct uts *u, struct new_utsname *out);
+/* One name changes: a field of ns->uts. */
+void uts_set(struct uts_ns *ns, char *field, const char name[UTS_LEN + 1]);
+/* From now on the platform answers uname(2) to who is in ns: the sandbox's first. */
+void uts_publish(struct uts_ns *ns);
+bool uts_is_published(const struct uts_ns *ns);

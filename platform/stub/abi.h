@@ -16,6 +16,7 @@
 #pragma once
 #include "platform/platform.h"
 #include "platform/stub/layout.h"
+#include <linux/utsname.h>
 
 enum stub_state {
 	STUB_GUEST,
@@ -129,12 +130,18 @@ struct stub_context {
 	 * none; the stack to run on; the guest's stack pointer on the way there.
 	 */
 	u64 self, stack, guest_rsp;
+	/* What fast.S keeps of the call that it answers: where from, with what, the flags. */
+	u64 fast_call, fast_answer;
 	/* What the stub may answer itself; `direct` says whether it may. */
-	_Atomic u32 direct;
+	_Alignas(64) _Atomic u32 direct;
+	u32 fast_flags;
+	_Atomic s32 ppid;
 	struct thread_identity identity;
+	_Atomic u32 any_cpu;
+	u64 direct_calls, traps;
 	/* The stub's own, for its waiting policy. */
 	u32 waits, vain_waits;
-	_Atomic u64 direct_calls, sleeps, traps;
+	u64 sleeps;
 	_Alignas(64) struct stub_request request;
 	_Alignas(64) struct stub_reply reply;
 	_Alignas(STUB_HEADER_SIZE) u8 window[STUB_WINDOW_SIZE];
@@ -146,6 +153,21 @@ _Static_assert(offsetof(struct stub_context, self) == 80 &&
                    offsetof(struct stub_context, stack) == 88 &&
                    offsetof(struct stub_context, guest_rsp) == 96,
                "fast.S knows");
+_Static_assert(offsetof(struct stub_context, fast_call) == 104 &&
+                   offsetof(struct stub_context, fast_answer) == 112 &&
+                   offsetof(struct stub_context, direct) == 128 &&
+                   offsetof(struct stub_context, fast_flags) == 132 &&
+                   offsetof(struct stub_context, ppid) == 136 &&
+                   offsetof(struct stub_context, identity) == 140 &&
+                   offsetof(struct stub_context, direct_calls) == 176,
+               "fast.S knows");
+_Static_assert(offsetof(struct thread_identity, pid) == 0 &&
+                   offsetof(struct thread_identity, tid) == 4 &&
+                   offsetof(struct thread_identity, uid) == 8 &&
+                   offsetof(struct thread_identity, euid) == 12 &&
+                   offsetof(struct thread_identity, gid) == 16 &&
+                   offsetof(struct thread_identity, egid) == 20,
+               "fast.S knows");
 _Static_assert(PATCH_TABLE == PLATFORM_RESERVED &&
                    PATCH_CODE + PATCH_CODE_SIZE == PLATFORM_RESERVED_END,
                "layout.h and platform.h agree");
@@ -154,7 +176,9 @@ _Static_assert(PATCH_TABLE == PLATFORM_RESERVED &&
 struct stub_shared {
 	_Alignas(64) _Atomic u32 doorbell;
 	_Alignas(64) _Atomic u32 spin_limit; /* in time stamp counter ticks; 0: never wait awake */
-	u32 trace_all;                       /* the stub answers no call itself */
+	/* uname(2); the number is odd while they change. */
+	_Alignas(64) _Atomic u32 names_seq;
+	struct new_utsname names;
 	_Alignas(PAGE_SIZE) struct marshal_desc marshal[MARSHAL_NR];
 };
 

@@ -11,18 +11,28 @@
  * if it has a context of another place, the call traps after all, by the instruction that
  * lies before the address in rcx.
  *
- * The registers go to the fast part of the thread's stack, as a struct host_sigcontext. On the
+ * What is one number from the page that says who the thread is, is answered at once.
+ *
+ * Else the registers go to the fast part of the thread's stack, as a struct host_sigcontext. On the
  * way out, an interrupt signal between the look at the flag and the jump must find
  * the way back to the look: as long as rcx and r11 are what they are at
  * fast_leave_begin, everything in between can be done again (entry.S, trap.c nested).
  */
 #include "platform/stub/layout.h"
+#include <asm/unistd.h>
 
 /* Offsets in struct stub_context; abi.h asserts them. */
 #define CONTEXT_INTERRUPT 64
 #define CONTEXT_SELF      80
 #define CONTEXT_STACK     88
 #define CONTEXT_GUEST_RSP 96
+#define CONTEXT_FAST_CALL 104
+#define CONTEXT_FAST_ANSWER 112
+#define CONTEXT_DIRECT    128
+#define CONTEXT_FAST_FLAGS 132
+#define CONTEXT_PPID      136
+#define CONTEXT_IDENTITY  140
+#define CONTEXT_DIRECT_CALLS 176
 /* Offsets in struct host_sigcontext, which is the host's; trap.c asserts them. */
 #define MC_R8     0
 #define MC_R9     8
@@ -55,12 +65,43 @@ stub_fast:
 	jae refuse
 	cmp %rcx, CONTEXT_SELF(%rcx)
 	jne refuse
+	mov %r11, CONTEXT_FAST_CALL(%rcx)
+	mov %eax, CONTEXT_FAST_FLAGS(%rcx)
+	mov CONTEXT_FAST_CALL + 4(%rcx), %eax
+	cmp $direct_answers_end - direct_answers, %eax
+	jae full
+	lea direct_answers(%rip), %r11
+	movzbl (%r11,%rax), %eax
+	test %eax, %eax
+	jz full
+	cmpl $0, CONTEXT_DIRECT(%rcx)
+	je full
+	mov (%rcx,%rax), %eax
+	mov %rax, CONTEXT_FAST_ANSWER(%rcx)
+	incq CONTEXT_DIRECT_CALLS(%rcx)
+
+	/* All from what rcx points to: can be done again. */
+	.globl direct_leave_begin, direct_leave_end
+direct_leave_begin:
+	cmpl $0, CONTEXT_INTERRUPT(%rcx)
+	jne full			/* where the flag will be looked at again */
+	mov CONTEXT_FAST_FLAGS(%rcx), %eax
+	add $127, %al			/* overflows if there was an overflow */
+	sahf
+	mov CONTEXT_FAST_CALL(%rcx), %r11d
+	mov CONTEXT_FAST_ANSWER(%rcx), %rax
+	jmp *%r11
+direct_leave_end:
+
+full:
+	mov CONTEXT_FAST_CALL(%rcx), %r11
+	mov CONTEXT_FAST_FLAGS(%rcx), %eax
 	mov %rsp, CONTEXT_GUEST_RSP(%rcx)
 	mov CONTEXT_STACK(%rcx), %rsp
 	sub $MC_REST, %rsp
 	push $0x33			/* cs, gs, fs and ss: what every 64-bit program has */
 	movw $0x2b, 6(%rsp)
-	add $127, %al			/* overflows if there was an overflow */
+	add $127, %al
 	sahf
 	pushfq
 	mov %r11d, %eax
@@ -145,4 +186,21 @@ contexts_begin:
 	.quad STUB_CONTEXTS
 contexts_end:
 	.quad STUB_CONTEXTS + STUB_CONTEXTS_SIZE
+/* By number of the call: where in the context its answer is, or 0. */
+direct_answers:
+	.org direct_answers + __NR_getpid
+	.byte CONTEXT_IDENTITY
+	.org direct_answers + __NR_getuid
+	.byte CONTEXT_IDENTITY + 8
+	.org direct_answers + __NR_getgid
+	.byte CONTEXT_IDENTITY + 16
+	.org direct_answers + __NR_geteuid
+	.byte CONTEXT_IDENTITY + 12
+	.org direct_answers + __NR_getegid
+	.byte CONTEXT_IDENTITY + 20
+	.org direct_answers + __NR_getppid
+	.byte CONTEXT_PPID
+	.org direct_answers + __NR_gettid
+	.byte CONTEXT_IDENTITY + 4
+direct_answers_end:
 	.section .note.GNU-stack, "", @progbits

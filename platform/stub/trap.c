@@ -48,6 +48,8 @@ static bool nested(int signo, struct host_ucontext *uc)
 			uc->mc.rip = (u64)leave_begin;
 		else if (in_range(rip, fast_leave_begin, fast_leave_end))
 			uc->mc.rip = (u64)fast_leave_begin;
+		else if (in_range(rip, direct_leave_begin, direct_leave_end))
+			uc->mc.rip = (u64)direct_leave_begin;
 		else if (in_range(rip, futex_begin, futex_end))
 			uc->mc.rip = (u64)futex_begin;
 		return true;

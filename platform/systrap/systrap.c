@@ -63,7 +63,6 @@ static int systrap_init(const struct platform_config *config)
 	if (err)
 		return err;
 	memcpy(systrap.shared->marshal, config->marshal, sizeof(systrap.shared->marshal));
-	systrap.shared->trace_all = config->trace_all;
 	systrap.may_spin = host_cpus() > 1;
 	systrap.shared->spin_limit = systrap.may_spin ? spin_ticks() : 0;
 	return 0;
@@ -125,7 +124,26 @@ static void set_identity(struct platform_thread *pt, const struct thread_identit
 	struct stub_context *ctx = systrap_thread(pt)->ctx;
 	if (id)
 		ctx->identity = *id;
-	atomic_store(&ctx->direct, id && !systrap.shared->trace_all && systrap.config->patch);
+	atomic_store(&ctx->direct, id && systrap.config->direct && !systrap.config->trace_all);
+}
+
+static void set_parent(struct platform_thread *pt, s32 ppid)
+{
+	atomic_store(&systrap_thread(pt)->ctx->ppid, ppid);
+}
+
+static void set_any_cpu(struct platform_thread *pt, bool any)
+{
+	atomic_store(&systrap_thread(pt)->ctx->any_cpu, any);
+}
+
+static void set_names(const struct new_utsname *names)
+{
+	struct stub_shared *s = systrap.shared;
+	atomic_fetch_add(&s->names_seq, 1);
+	atomic_thread_fence(memory_order_seq_cst);
+	s->names = *names;
+	atomic_fetch_add(&s->names_seq, 1);
 }
 
 const struct platform_ops systrap_platform = {
@@ -144,6 +162,9 @@ const struct platform_ops systrap_platform = {
     .thread_exit = thread_exit,
     .space_kill = space_kill,
     .set_identity = set_identity,
+    .set_parent = set_parent,
+    .set_any_cpu = set_any_cpu,
+    .set_names = set_names,
     .usage = thread_usage,
     .space_cpu_time = space_cpu_time,
     .run = thread_run,

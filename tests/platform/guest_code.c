@@ -42,8 +42,8 @@ guest_code void guest_exit(u64 arg)
 guest_code void guest_calls(u64 n)
 {
 	for (u64 i = 0; i < n; i++)
-		call0(__NR_getppid);
-	report(call0(__NR_getppid));
+		call0(__NR_getsid);
+	report(call0(__NR_getsid));
 	report(call0(9999)); /* no such call */
 	finish();
 }
@@ -58,7 +58,7 @@ guest_code void guest_registers(u64 arg)
 	                 "mov $0x7777, %%r8\n mov $0x8888, %%r9\n mov $0x9999, %%r10\n"
 	                 "mov $0xaaaa, %%rdi\n mov $0xbbbb, %%rsi\n movq $0xcccc, -8(%%rsp)\n"
 	                 "movq $0xdddd, -128(%%rsp)\n mov $0xeeee, %%eax\n movq %%rax, %%xmm15\n"
-	                 "mov $110, %%eax\n stc\n syscall\n setnc %%al\n movzbl %%al, %%ecx\n"
+	                 "mov $124, %%eax\n stc\n syscall\n setnc %%al\n movzbl %%al, %%ecx\n"
 	                 "cmp $0x1111, %%rbx\n setne %%al\n movzbl %%al, %%eax\n or %%rax, %%rcx\n"
 	                 "cmp $0x2222, %%r12\n setne %%al\n movzbl %%al, %%eax\n or %%rax, %%rcx\n"
 	                 "cmp $0x3333, %%r13\n setne %%al\n movzbl %%al, %%eax\n or %%rax, %%rcx\n"
@@ -136,7 +136,7 @@ guest_code static void thread_body(u64 arg)
 {
 	_Atomic u64 *sum = (_Atomic u64 *)GUEST_DATA;
 	for (int i = 0; i < 10; i++)
-		call0(__NR_getppid);
+		call0(__NR_getsid);
 	*sum += arg;
 	_Atomic u32 *done = (_Atomic u32 *)(GUEST_DATA + 64);
 	(*done)++;
@@ -201,7 +201,7 @@ guest_code void guest_interrupts(u64 arg)
 	_Atomic u32 *word = (_Atomic u32 *)(GUEST_DATA + 128);
 	for (;;) {
 		for (u64 i = 0; i < arg; i++) {
-			call0(__NR_getppid);
+			call0(__NR_getsid);
 			for (volatile int j = 0; j < 50; j++)
 				;
 		}
@@ -234,7 +234,7 @@ guest_code void guest_scribble(u64 mode)
 		for (u64 i = 0; i < 3; i++)
 			thread(scribbling_thread, mode, GUEST_DATA + 0x8000 + i * 0x1000);
 		for (int i = 0; i < 5000; i++)
-			call0(__NR_getppid);
+			call0(__NR_getsid);
 		break;
 	case 2: /* requests that are none */
 		for (int i = 0; i < 1000000; i++)
@@ -456,7 +456,7 @@ guest_code void guest_bench(u64 arg)
 	for (u64 i = 0; i < n; i++) {
 		switch (arg >> 32) {
 		case BENCH_CALL:
-			call0(__NR_getppid);
+			call0(__NR_getsid);
 			break;
 		case BENCH_DIRECT:
 			call0(__NR_getpid);
