@@ -27,7 +27,8 @@ endif
 ALL_CPPFLAGS = -I. -I$(B)/gen -D_GNU_SOURCE -DMOAT_BUILD='"$(BUILD)"' $(CPPFLAGS)
 ALL_CFLAGS = -std=gnu17 $(WARN) $(MODE) -fPIE -fno-strict-aliasing -fstack-protector-strong -pthread $(CFLAGS)
 ALL_LDFLAGS = $(MODE) -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
-ALL_LDLIBS = -lseccomp -lunwind -lunwind-x86_64 -lbsd -lZydis $(LDLIBS)
+# Loading a library takes the start of a sandbox some 100 us. (libunwind's archive is not for PIE; Zydis has none.)
+ALL_LDLIBS = -Wl,-Bstatic -lseccomp -lbsd -Wl,-Bdynamic -lunwind -lunwind-x86_64 -lZydis $(LDLIBS)
 
 # Short lines unless V=1.
 Q := $(if $(filter-out 0,$(V)),,@)

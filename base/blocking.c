@@ -1,7 +1,8 @@
 /*
  * The blocking pool: see blocking.h. Its threads start with the sandbox, since
  * no thread can be made after lock-down; asleep, they cost their stacks' first
- * page. Jobs live on the calling fibers' stacks.
+ * page. Each starts the next, so that the sandbox's start waits for the first
+ * alone. Jobs live on the calling fibers' stacks.
  */
 #include <limits.h>
 #include "base/blocking.h"
@@ -25,8 +26,9 @@ static struct lock pool_lock = LOCK_INIT(RANK_BLOCKING);
 static STAILQ_HEAD(, job) jobs = STAILQ_HEAD_INITIALIZER(jobs); /* these guarded by pool_lock */
 static unsigned idle_threads;
 
-static unsigned nthreads;        /* set once, by blocking_start */
-static _Atomic u32 jobs_arrived; /* futex word of the idle threads */
+static unsigned wanted;           /* set once, by blocking_start */
+static _Atomic unsigned nthreads; /* that have been started */
+static _Atomic u32 jobs_arrived;  /* futex word of the idle threads */
 
 /* The next job, after waiting for one. Called and returns with the lock held. */
 static struct job *job_next(void)
@@ -46,8 +48,13 @@ static struct job *job_next(void)
 	return job;
 }
 
+static int thread_add(void);
+
 static void *pool_main(void *arg unused_arg)
 {
+	/* Fewer threads are slower, not wrong. */
+	if (atomic_load(&nthreads) == wanted || thread_add() != 0)
+		host_threads_hold(-1);
 	lock_acquire(&pool_lock);
 	for (;;) {
 		struct job *job = job_next();
@@ -64,18 +71,30 @@ static void *pool_main(void *arg unused_arg)
 	return NULL;
 }
 
-int blocking_start(unsigned max_threads)
+static int thread_add(void)
 {
 	pthread_t thread;
 	int err;
 
-	for (; nthreads < max_threads; nthreads++) {
-		err = host_thread_start(&thread, "moat-blocking", pool_main, NULL);
-		/* Fewer threads are slower, not wrong. */
-		if (err)
-			return nthreads ? 0 : err;
-	}
-	return 0;
+	atomic_fetch_add(&nthreads, 1);
+	err = host_thread_start(&thread, "moat-blocking", pool_main, NULL);
+	if (err)
+		atomic_fetch_sub(&nthreads, 1);
+	return err;
+}
+
+int blocking_start(unsigned max_threads)
+{
+	int err;
+
+	if (nthreads || !max_threads)
+		return 0;
+	wanted = max_threads;
+	host_threads_hold(1);
+	err = thread_add();
+	if (err)
+		host_threads_hold(-1);
+	return err;
 }
 
 static bool job_done(const struct job *job)

@@ -2,7 +2,7 @@
  * Crash reports. The order of a report is by how much can go wrong: what
  * happened first, then the fiber and the guest's call, the backtrace last,
  * because unwinding a broken stack may fault again. A fault during a report
- * ends the process with what has been printed so far.
+ * ends the process with what has been printed so far. Host calls: sigaction, sigaltstack, mincore.
  */
 #define UNW_LOCAL_ONLY
 #include <libunwind.h>
@@ -23,9 +23,9 @@
 #include "base/log.h"
 #include "base/symbols.h"
 
-#define CRASH_STACK_SIZE (64UL * 1024)
-#define BACKTRACE_MAX    48
+#define BACKTRACE_MAX 48
 
+static _Alignas(16) char main_stack[CRASH_STACK_SIZE]; /* of the thread that installed this */
 static void (*crash_context)(char *buf, size_t n);
 static _Atomic bool crash_reporting;
 static _Thread_local bool crash_mine; /* this thread is the one that reports */
@@ -180,19 +180,12 @@ void crash_install(void (*context)(char *buf, size_t n))
 	sigemptyset(&sa.sa_mask);
 	for (size_t i = 0; i < array_size(fatal); i++)
 		sigaction(fatal[i], &sa, NULL);
-	crash_thread_start();
+	crash_thread_start(main_stack);
 }
 
-void crash_thread_start(void)
+void crash_thread_start(void *stack)
 {
-	stack_t ss = {.ss_size = CRASH_STACK_SIZE};
-	char *p = mmap(NULL, PAGE_SIZE + CRASH_STACK_SIZE, PROT_READ | PROT_WRITE,
-	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+	const stack_t ss = {.ss_sp = stack, .ss_size = CRASH_STACK_SIZE};
 
-	/* Without one, an overrun stack ends the process with no report: no more than that. */
-	if (p == MAP_FAILED)
-		return;
-	mprotect(p, PAGE_SIZE, PROT_NONE);
-	ss.ss_sp = p + PAGE_SIZE;
 	sigaltstack(&ss, NULL);
 }

@@ -20,6 +20,7 @@ void crash_install(void (*context)(char *buf, size_t n));
 /*
  * Gives the calling host thread an alternate signal stack, so that even a
  * fiber that overran its stack is reported. Every host thread of the sentry
- * calls it once, at its start. Host calls: mmap, mprotect, sigaltstack, rt_sigaction.
+ * calls it once, at its start, with memory that stays. Host call: sigaltstack.
  */
-void crash_thread_start(void);
+#define CRASH_STACK_SIZE (64UL * 1024)
+void crash_thread_start(void *stack);

@@ -112,14 +112,17 @@ static struct fiber *stack_carve(char *p)
 /* Several stacks from the host at once: one to return, the others for the cache. */
 static struct fiber *stack_map(void)
 {
+	/* A sandbox of one process needs two; more come at once where there are more. */
+	static _Atomic unsigned next_slab = 2;
+	unsigned slab = atomic_exchange(&next_slab, STACK_SLAB);
 	size_t step = STACK_GUARD + STACK_SIZE;
 	struct fiber *first = NULL, *f;
-	char *p = mmap(NULL, STACK_SLAB * step, PROT_READ | PROT_WRITE,
+	char *p = mmap(NULL, slab * step, PROT_READ | PROT_WRITE,
 	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
 
 	if (p == MAP_FAILED)
 		return NULL;
-	for (unsigned i = 0; i < STACK_SLAB; i++) {
+	for (unsigned i = 0; i < slab; i++) {
 		f = stack_carve(p + i * step);
 		if (!f)
 			break;
@@ -132,11 +135,11 @@ static struct fiber *stack_map(void)
 		lock_release(&stacks_lock);
 	}
 	if (!first)
-		munmap(p, STACK_SLAB * step);
+		munmap(p, slab * step);
 #if MOAT_ASAN
 	/* What only a parked fiber refers to is not leaked. */
 	else
-		__lsan_register_root_region(p, STACK_SLAB * step);
+		__lsan_register_root_region(p, slab * step);
 #endif
 	return first;
 }

@@ -1,6 +1,5 @@
 /*
- * Host threads: see host_thread.h. Host calls: those of pthread_create, rt_sigprocmask, prctl,
- * sigaltstack.
+ * Host threads: see host_thread.h. Host calls: those of pthread_create, rt_sigprocmask, prctl.
  */
 #include <errno.h>
 #include <signal.h>
@@ -14,9 +13,9 @@
 
 /* Fibers have stacks of their own: little else runs on these. */
 #if MOAT_SANITIZED
-#define THREAD_STACK (1024UL * 1024)
+#define THREAD_STACK (1024UL * 1024 + CRASH_STACK_SIZE)
 #else
-#define THREAD_STACK (256UL * 1024)
+#define THREAD_STACK (256UL * 1024 + CRASH_STACK_SIZE)
 #endif
 
 struct thread_start {
@@ -25,19 +24,23 @@ struct thread_start {
 	void *arg;
 };
 
-static _Atomic u32 starting; /* threads that have not reached their function yet */
+static _Atomic u32 starting; /* threads that have not reached their function yet, and holds */
 
 static void *thread_main(void *arg)
 {
 	struct thread_start start = *(struct thread_start *)arg;
+	/* At the far end of the thread's own stack, where no overrun gets: no mapping of its own.
+	 */
+	_Alignas(16) char crash_stack[CRASH_STACK_SIZE];
 
 	free(arg);
 	prctl(PR_SET_NAME, start.name);
 	/* The default of 50 us would be added to every guest's timer. */
 	prctl(PR_SET_TIMERSLACK, 1);
-	crash_thread_start();
-	atomic_fetch_sub(&starting, 1);
-	host_futex_wake(&starting, INT32_MAX, false);
+	/* AddressSanitizer sets one itself, and unmaps what it finds at the thread's end. */
+	if (!MOAT_ASAN)
+		crash_thread_start(crash_stack);
+	host_threads_hold(-1);
 	return start.fn(start.arg);
 }
 
@@ -81,6 +84,12 @@ int host_thread_start(pthread_t *out, const char *name, void *(*fn)(void *), voi
 void host_thread_join(pthread_t t)
 {
 	BUG_ON(pthread_join(t, NULL) != 0);
+}
+
+void host_threads_hold(int n)
+{
+	atomic_fetch_add(&starting, (u32)n);
+	host_futex_wake(&starting, INT32_MAX, false);
 }
 
 void host_threads_settle(void)

@@ -12,3 +12,5 @@ must_check int host_thread_start(pthread_t *out, const char *name, void *(*fn)(v
 void host_thread_join(pthread_t t);
 /* Returns when all threads started so far have made the calls of their start (for lock-down). */
 void host_threads_settle(void);
+/* A thread that starts will itself start another (1), or has (-1): host_threads_settle waits. */
+void host_threads_hold(int n);

@@ -412,10 +412,11 @@ noreturn void sandbox_main(const struct sandbox_config *c)
 	config = c;
 	/* The guest's descriptor 2 is closed with its last user; reports must still get out. */
 	log_init(host_dup(2), c->debug ? LOG_DEBUG : LOG_WARN);
-	crash_install(describe_current);
 	if (!MOAT_SANITIZED)
 		confine_files();
 	platform_up();
+	/* From here on the zygote starts as well, on another CPU if there is one. */
+	crash_install(describe_current);
 	kernel_up();
 	trace_up();
 	if (rootfs_build(c, &fs, why))

@@ -31,8 +31,9 @@
 struct overlay_inode;
 struct overlay_origin;
 struct overlay_list;
-TAILQ_HEAD(overlay_bucket, overlay_key);
-TAILQ_HEAD(origin_bucket, overlay_origin);
+/* Empty when zero, so that tables are pages that nobody has touched yet. */
+LIST_HEAD(overlay_bucket, overlay_key);
+LIST_HEAD(origin_bucket, overlay_origin);
 
 #define OVERLAY_BUCKETS 4096u
 
@@ -55,13 +56,13 @@ struct overlay {
 
 /* An overlay inode is in the table under its upper and its topmost lower inode. */
 struct overlay_key {
-	TAILQ_ENTRY(overlay_key) link;
+	LIST_ENTRY(overlay_key) link;
 	const struct inode *real; /* NULL: not in the table */
 	struct overlay_inode *owner;
 };
 
 struct overlay_origin {
-	TAILQ_ENTRY(overlay_origin) upper_link, lower_link;
+	LIST_ENTRY(overlay_origin) upper_link, lower_link;
 	struct inode *upper;   /* held; NULL until copied up */
 	struct inode *lower;   /* held */
 	struct inode **lowers; /* directories: the array, held */

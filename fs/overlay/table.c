@@ -30,19 +30,14 @@ static size_t ino_hash(u64 ino)
 
 int overlay_tables_init(struct overlay *ov)
 {
-	ov->inodes = malloc(OVERLAY_BUCKETS * sizeof(*ov->inodes));
-	ov->by_upper = malloc(OVERLAY_BUCKETS * sizeof(*ov->by_upper));
-	ov->by_lower = malloc(OVERLAY_BUCKETS * sizeof(*ov->by_lower));
+	ov->inodes = calloc(OVERLAY_BUCKETS, sizeof(*ov->inodes));
+	ov->by_upper = calloc(OVERLAY_BUCKETS, sizeof(*ov->by_upper));
+	ov->by_lower = calloc(OVERLAY_BUCKETS, sizeof(*ov->by_lower));
 	if (!ov->inodes || !ov->by_upper || !ov->by_lower) {
 		free(ov->inodes);
 		free(ov->by_upper);
 		free(ov->by_lower);
 		return -ENOMEM;
-	}
-	for (unsigned b = 0; b < OVERLAY_BUCKETS; b++) {
-		TAILQ_INIT(&ov->inodes[b]);
-		TAILQ_INIT(&ov->by_upper[b]);
-		TAILQ_INIT(&ov->by_lower[b]);
 	}
 	return 0;
 }
@@ -80,7 +75,7 @@ u64 overlay_entry_ino(struct overlay *ov, const struct super *layer, u64 ino)
 
 	if (layer == ov->upper) {
 		lock_guard(&ov->lock);
-		TAILQ_FOREACH (r, &ov->by_upper[ino_hash(ino)], upper_link)
+		LIST_FOREACH (r, &ov->by_upper[ino_hash(ino)], upper_link)
 			if (r->upper->ino == ino)
 				return overlay_ino(ov, r->lower->sb, r->lower->ino);
 	}
@@ -114,13 +109,13 @@ static void key_insert_locked(struct overlay *ov, struct overlay_key *k, struct 
 {
 	k->owner = o;
 	k->real = real;
-	TAILQ_INSERT_TAIL(&ov->inodes[real_hash(real)], k, link);
+	LIST_INSERT_HEAD(&ov->inodes[real_hash(real)], k, link);
 }
 
-static void key_remove_locked(struct overlay *ov, struct overlay_key *k)
+static void key_remove_locked(struct overlay_key *k)
 {
 	if (k->real)
-		TAILQ_REMOVE(&ov->inodes[real_hash(k->real)], k, link);
+		LIST_REMOVE(k, link);
 	k->real = NULL;
 }
 
@@ -129,7 +124,7 @@ static struct overlay_inode *find_locked(struct overlay *ov, const struct inode 
 	struct overlay_key *k;
 
 	if (real)
-		TAILQ_FOREACH (k, &ov->inodes[real_hash(real)], link)
+		LIST_FOREACH (k, &ov->inodes[real_hash(real)], link)
 			if (k->real == real && ref_get_unless_zero(&k->owner->inode.ref))
 				return k->owner;
 	return NULL;
@@ -139,7 +134,7 @@ static struct overlay_origin *origin_of_lower_locked(struct overlay *ov, const s
 {
 	struct overlay_origin *r;
 
-	TAILQ_FOREACH (r, &ov->by_lower[real_hash(lower)], lower_link)
+	LIST_FOREACH (r, &ov->by_lower[real_hash(lower)], lower_link)
 		if (r->lower == lower)
 			return r;
 	return NULL;
@@ -149,7 +144,7 @@ static struct overlay_origin *origin_of_upper_locked(struct overlay *ov, const s
 {
 	struct overlay_origin *r;
 
-	TAILQ_FOREACH (r, &ov->by_upper[ino_hash(upper->ino)], upper_link)
+	LIST_FOREACH (r, &ov->by_upper[ino_hash(upper->ino)], upper_link)
 		if (r->upper == upper)
 			return r;
 	return NULL;
@@ -282,13 +277,13 @@ void overlay_inode_free(struct inode *i)
 	struct overlay_origin *over = NULL;
 
 	lock_acquire(&ov->lock);
-	key_remove_locked(ov, &o->upper_key);
-	key_remove_locked(ov, &o->lower_key);
+	key_remove_locked(&o->upper_key);
+	key_remove_locked(&o->lower_key);
 	if (o->origin && o->origin->nlink == 0) {
 		over = o->origin;
-		TAILQ_REMOVE(&ov->by_lower[real_hash(over->lower)], over, lower_link);
+		LIST_REMOVE(over, lower_link);
 		if (over->upper)
-			TAILQ_REMOVE(&ov->by_upper[ino_hash(over->upper->ino)], over, upper_link);
+			LIST_REMOVE(over, upper_link);
 	}
 	o->origin = over;
 	o->next_dying = ov->dying;
@@ -383,9 +378,9 @@ struct overlay_origin *overlay_origin_get(struct overlay *ov, struct overlay_ino
 		r->upper = overlay_upper(o);
 		if (r->upper) {
 			inode_get(r->upper);
-			TAILQ_INSERT_TAIL(&ov->by_upper[ino_hash(r->upper->ino)], r, upper_link);
+			LIST_INSERT_HEAD(&ov->by_upper[ino_hash(r->upper->ino)], r, upper_link);
 		}
-		TAILQ_INSERT_TAIL(&ov->by_lower[real_hash(r->lower)], r, lower_link);
+		LIST_INSERT_HEAD(&ov->by_lower[real_hash(r->lower)], r, lower_link);
 		o->origin = r;
 	}
 	lock_release(&ov->lock);
@@ -399,7 +394,7 @@ void overlay_set_upper(struct overlay *ov, struct overlay_inode *o, struct inode
 
 	lock_guard(&ov->lock);
 	r->upper = inode_get(upper);
-	TAILQ_INSERT_TAIL(&ov->by_upper[ino_hash(upper->ino)], r, upper_link);
+	LIST_INSERT_HEAD(&ov->by_upper[ino_hash(upper->ino)], r, upper_link);
 	key_insert_locked(ov, &o->upper_key, o, upper);
 	atomic_store_explicit(&o->upper, upper, memory_order_release);
 }
@@ -410,8 +405,8 @@ void overlay_tables_destroy(struct overlay *ov)
 
 	/* The last inode is gone, and with it whatever else could come here. */
 	for (unsigned b = 0; b < OVERLAY_BUCKETS; b++)
-		while ((r = TAILQ_FIRST(&ov->by_lower[b]))) {
-			TAILQ_REMOVE(&ov->by_lower[b], r, lower_link);
+		while ((r = LIST_FIRST(&ov->by_lower[b]))) {
+			LIST_REMOVE(r, lower_link);
 			origin_free(r);
 		}
 	free(ov->inodes);

@@ -415,6 +415,10 @@ int space_create(struct platform_space **space, struct platform_thread **out)
 	struct systrap_thread *child;
 	int err;
 	mutex_acquire(&zygote_mutex);
+	/* The first time, it may still be on its way to its first trap. */
+	if (!systrap.zygote_ready)
+		armed_wait(systrap.zygote);
+	systrap.zygote_ready = true;
 	err = spawn(systrap.zygote, space, &child);
 	/* This fiber may end before the zygote's next exchange; nobody may still want to unpark it.
 	 */

@@ -29,6 +29,8 @@ struct systrap_stats systrap_stats;
 
 /* How long a guest thread waits awake for the sentry, at most. */
 #define SPIN_NS 20000
+/* Over how long the time stamp counter is measured at the least: nearly always over by itself. */
+#define SPIN_MEASURE_NS 200000
 
 static unsigned host_cpus(void)
 {
@@ -38,24 +40,33 @@ static unsigned host_cpus(void)
 	return (unsigned)CPU_COUNT(&set);
 }
 
-/* Ticks of the time stamp counter in SPIN_NS, measured over a millisecond. */
+/* Both clocks at one moment: the start. */
+static struct timespec started;
+static u64 started_ticks;
+
+static void clocks_read(struct timespec *ts, u64 *ticks)
+{
+	clock_gettime(CLOCK_MONOTONIC, ts);
+	*ticks = __rdtsc();
+}
+
+/* Ticks of the time stamp counter in SPIN_NS, by what both clocks have counted since the start. */
 static u32 spin_ticks(void)
 {
-	struct timespec a, b;
-	u64 t0, t1, ns;
-	clock_gettime(CLOCK_MONOTONIC, &a);
-	t0 = __rdtsc();
+	struct timespec now;
+	u64 ticks, ns;
 	do {
-		clock_gettime(CLOCK_MONOTONIC, &b);
-		ns = (u64)(b.tv_sec - a.tv_sec) * 1000000000 + (u64)b.tv_nsec - (u64)a.tv_nsec;
-	} while (ns < 1000000);
-	t1 = __rdtsc();
-	return (u32)((t1 - t0) * SPIN_NS / ns);
+		clocks_read(&now, &ticks);
+		ns = (u64)(now.tv_sec - started.tv_sec) * 1000000000 + (u64)now.tv_nsec -
+		     (u64)started.tv_nsec;
+	} while (ns < SPIN_MEASURE_NS);
+	return (u32)((ticks - started_ticks) * SPIN_NS / ns);
 }
 
 static int systrap_init(const struct platform_config *config)
 {
 	int err;
+	clocks_read(&started, &started_ticks);
 	systrap.config = config;
 	systrap.listener = -1;
 	space_init();
@@ -63,17 +74,19 @@ static int systrap_init(const struct platform_config *config)
 	if (err)
 		return err;
 	memcpy(systrap.shared->marshal, config->marshal, sizeof(systrap.shared->marshal));
-	systrap.may_spin = host_cpus() > 1;
-	systrap.shared->spin_limit = systrap.may_spin ? spin_ticks() : 0;
 	return 0;
 }
 
 static int systrap_start(void)
 {
 	static const struct sched_source source = {armed_poll};
-	int err = attach_start();
+	int err = zygote_await();
+	if (!err)
+		err = attach_start();
 	if (err)
 		return err;
+	systrap.may_spin = host_cpus() > 1;
+	systrap.shared->spin_limit = systrap.may_spin ? spin_ticks() : 0;
 	space_watch_start(systrap.zygote_space);
 	sched_set_source(&source);
 	return 0;

@@ -73,6 +73,7 @@ extern struct systrap_state {
 	struct stub_shared *shared; /* the sentry's writable mapping */
 	struct platform_space *zygote_space;
 	struct systrap_thread *zygote;
+	bool zygote_ready; /* guarded by the mutex of its users (space.c) */
 	int listener;
 	bool may_spin;
 	_Atomic bool ending;
@@ -98,7 +99,10 @@ static inline struct stub_context *space_context(const struct platform_space *s,
 const char *systrap_unsupported(void);
 
 /* zygote.c */
+/* Starts the zygote, and returns while it still makes itself a stub. */
 must_check int zygote_create(void);
+/* Waits until it has locked itself in, and takes the listener from it. */
+must_check int zygote_await(void);
 u64 zygote_vdso(void);
 
 /* space.c */

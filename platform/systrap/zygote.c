@@ -7,10 +7,12 @@
  * jump. The script is written by the parent, whose layout the child shares. What
  * is left of the sentry in it is nothing: no memory, no file but one socket end.
  *
- * Host calls: clone, setpgid, prctl, rt_sigaction, rt_sigprocmask, rseq, set_robust_list,
- * prlimit64, dup3 in the child; memfd_create, ftruncate, mmap, mprotect, munmap, open, read, write,
- * poll, recvmsg, nanosleep, getpid, kill, wait4 and close in the parent. All happens before
- * lock-down.
+ * The sentry goes on with its own start meanwhile; the zygote's first trap is awaited by
+ * whoever first wants something of it (space_create).
+ *
+ * Host calls: clone, setpgid, prctl, rt_sigprocmask, rseq, set_robust_list, prlimit64, dup3 in
+ * the child; memfd_create, ftruncate, mmap, mprotect, munmap, open, read, write, poll, recvmsg,
+ * getpid, kill, wait4 and close in the parent. All happens before lock-down.
  */
 #include "base/log.h"
 #include "platform/filter/stub_filter.h"
@@ -31,7 +33,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 extern const u8 stub_blob[], stub_blob_end[], boot_run[], boot_run_end[];
@@ -76,29 +77,40 @@ static void say(struct script *s, long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u6
 	s->call[s->count++] = (struct boot_call){nr, {a, b, c, d, e, f}};
 }
 
+/* A line of /proc/self/maps that names a part of the vDSO. */
+static void vdso_add(struct vdso *v, const char *line)
+{
+	char *end;
+	u64 first = strtoul(line, &end, 16), last = *end == '-' ? strtoul(end + 1, &end, 16) : 0;
+	if (last <= first || v->parts == array_size(v->part))
+		return;
+	v->part[v->parts].begin = first;
+	v->part[v->parts++].end = last;
+	v->begin = v->begin ? min_of(v->begin, first) : first;
+	v->end = max_of(v->end, last);
+}
+
+/* Not by stdio: most of the lines are of no interest, and the start waits for this. */
 static int vdso_find(struct vdso *v)
 {
-	char line[512], name[256];
-	unsigned long begin, end;
-	FILE *f = fopen("/proc/self/maps", "re");
+	static char text[64 * 1024];
+	size_t have = 0;
+	ssize_t n;
+	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 	memset(v, 0, sizeof(*v));
 	v->code = getauxval(AT_SYSINFO_EHDR);
-	if (!f)
+	if (fd < 0)
 		return -errno;
-	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%lx-%lx %*s %*s %*s %*s %255s", &begin, &end, name) != 3)
-			continue;
-		/* [vvar], [vvar_vclock], [vdso]: newer kernels split the data further. */
-		if (strncmp(name, "[vvar", 5) != 0 && strcmp(name, "[vdso]") != 0)
-			continue;
-		if (v->parts == array_size(v->part))
-			break;
-		v->part[v->parts].begin = begin;
-		v->part[v->parts++].end = end;
-		v->begin = v->begin ? min_of(v->begin, begin) : begin;
-		v->end = max_of(v->end, end);
+	while (have < sizeof(text) - 1 && (n = read(fd, text + have, sizeof(text) - 1 - have)) > 0)
+		have += (size_t)n;
+	close(fd);
+	text[have] = 0;
+	/* [vvar], [vvar_vclock], [vdso]: newer kernels split the data further. */
+	for (char *p = text; (p = strstr(p, "[v")); p++) {
+		char *line = memrchr(text, '\n', (size_t)(p - text));
+		if (!strncmp(p, "[vvar", 5) || !strncmp(p, "[vdso]", 6))
+			vdso_add(v, line ? line + 1 : text);
 	}
-	fclose(f);
 	if (v->end - v->begin > STUB_VDSO_MAX || v->end - v->begin > BOUNCE_SIZE - BOUNCE_KEEP)
 		return -E2BIG;
 	return 0;
@@ -216,8 +228,6 @@ static int params_create(u64 bounce)
  */
 static noreturn void child(int socket, const u8 *bounce, pid_t parent)
 {
-	/* The kernel's layout: handler, flags, restorer, mask. All zero is the default action. */
-	const u64 default_action[4] = {0};
 	const u64 no_signals = 0;
 	const struct rlimit no_core = {0, 0};
 	void (*boot)(const void *script, u64 stack, u64 entry);
@@ -230,8 +240,7 @@ static noreturn void child(int socket, const u8 *bounce, pid_t parent)
 	 * session stays the sentry's: by that the launcher knows what belongs to its sandbox.
 	 */
 	syscall(SYS_setpgid, 0, 0);
-	for (int sig = 1; sig <= 64; sig++)
-		syscall(SYS_rt_sigaction, sig, default_action, NULL, 8);
+	/* Handlers stay as they are: what a stub can live to see it handles itself, before long. */
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, NULL, 8);
 	/* The host would go on writing to these, in memory that will be gone. */
 	if (__rseq_size)
@@ -273,19 +282,6 @@ static int receive_listener(int socket)
 	return fd;
 }
 
-/* The zygote's first trap: from then on it is a thread like any other. */
-static int await_trap(struct systrap_thread *t)
-{
-	for (int i = 0; i < BOOT_MS * 10; i++) {
-		const struct timespec nap = {0, 100000};
-		u32 state = atomic_load(&t->ctx->state);
-		if ((state & 0xff) == STUB_REQUEST)
-			return 0;
-		nanosleep(&nap, NULL);
-	}
-	return -ETIMEDOUT;
-}
-
 static void explain_failure(pid_t pid)
 {
 	int status = 0;
@@ -316,15 +312,20 @@ static int start(struct platform_space *s, struct systrap_thread *t, u8 *bounce,
 		return -errno;
 	if (pid == 0)
 		child(s->stub_socket, bounce, parent);
+	t->tid = pid;
 	err = space_attach(s, (u32)pid);
-	if (!err) {
-		systrap.listener = receive_listener(s->socket);
-		err = systrap.listener < 0 ? systrap.listener : await_trap(t);
-	}
 	if (err)
 		explain_failure(pid);
-	t->tid = pid;
 	return err;
+}
+
+int zygote_await(void)
+{
+	systrap.listener = receive_listener(systrap.zygote_space->socket);
+	if (systrap.listener >= 0)
+		return 0;
+	explain_failure(systrap.zygote->tid);
+	return systrap.listener;
 }
 
 int zygote_create(void)
