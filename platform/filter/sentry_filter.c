@@ -7,10 +7,11 @@
  * than stubs (process_vm_readv is held to those by the host: they are the
  * sentry's children, in no other Landlock domain than its own).
  *
- * Rows of base/ stand for the gateway base/host.h.
+ * Rows of base/ stand for the gateway base/host.h. Host calls: prctl, seccomp.
  */
 #include "platform/filter/sentry_filter.h"
 #include "base/host_thread.h"
+#include "platform/filter/filter_program.h"
 #include "platform/filter/stub_filter.h"
 #include "platform/stub/abi.h"
 #include <asm/ioctls.h>
@@ -22,9 +23,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
@@ -75,6 +78,9 @@ struct sentry_rule {
 /* A file opened so can neither be written nor created, and is no symbolic link. */
 #define OPEN_WRITING (O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))
 #define OPEN_ALWAYS  (O_NOFOLLOW | O_CLOEXEC)
+
+/* Instructions of the sentry's filter, at most. */
+#define PROGRAM_MAX 1000
 
 #define NOTIF_IOCTL(cmd) ARG_MASK(1, 0xffffffff, (u32)(cmd))
 
@@ -223,41 +229,55 @@ static bool applies(const struct sentry_rule *r, unsigned grants)
 	return r->when == ALWAYS || (r->when & grants);
 }
 
-static int build(scmp_filter_ctx ctx, unsigned grants)
+static void rule_add(struct filter_rules *out, int nr, u32 verdict, unsigned args,
+                     const struct scmp_arg_cmp *arg)
 {
-	int err = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-	if (!err)
-		err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
-	/* A binary tree over the call numbers: the list is long and every call walks it. */
-	if (!err)
-		err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	for (size_t i = 0; i < array_size(rules) && !err; i++) {
-		if (!applies(&rules[i], grants))
-			continue;
-		err = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, rules[i].nr, rules[i].args,
-		                             rules[i].arg);
-		if (err == -EEXIST)
-			err = 0;
-	}
-	for (size_t i = 0; i < array_size(refused) && !err; i++)
-		err = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO((u16)refused[i].error),
-		                             refused[i].nr, refused[i].args, &refused[i].arg);
-	return err;
+	struct filter_rule *r = &out->rule[out->count++];
+
+	*r = (struct filter_rule){.nr = nr, .verdict = verdict, .args = args};
+	for (unsigned i = 0; i < args; i++)
+		r->arg[i] = arg[i];
+}
+
+void sentry_filter_rules(const struct sentry_filter_config *config, struct filter_rules *out)
+{
+	/* What a busy sandbox calls most. */
+	static const int hot[] = {SYS_futex, -1};
+	unsigned grants = granted(config);
+
+	*out = (struct filter_rules){
+	    .otherwise = config->debug ? SECCOMP_RET_TRAP : SECCOMP_RET_KILL_PROCESS, .hot = hot};
+	_Static_assert(array_size(rules) + array_size(refused) <= FILTER_RULES_MAX,
+	               "the list has room");
+	for (size_t i = 0; i < array_size(rules); i++)
+		if (applies(&rules[i], grants))
+			rule_add(out, rules[i].nr, SECCOMP_RET_ALLOW, rules[i].args, rules[i].arg);
+	for (size_t i = 0; i < array_size(refused); i++)
+		rule_add(out, refused[i].nr, SECCOMP_RET_ERRNO | (u32)refused[i].error,
+		         refused[i].args, &refused[i].arg);
 }
 
 int sentry_filter_apply(const struct sentry_filter_config *config)
 {
-	scmp_filter_ctx ctx = seccomp_init(config->debug ? SCMP_ACT_TRAP : SCMP_ACT_KILL_PROCESS);
-	int err;
-	if (!ctx)
-		return -ENOMEM;
+	struct sock_filter program[PROGRAM_MAX];
+	struct filter_rules list;
+	struct sock_fprog prog = {.filter = program};
+	int len;
+
+	sentry_filter_rules(config, &list);
+	len = filter_program_build(&list, program, array_size(program));
+	if (len < 0)
+		return len;
+	prog.len = (u16)len;
 	/* A thread that is still starting makes calls that are not in the list. */
 	host_threads_settle();
-	err = build(ctx, granted(config));
-	if (!err)
-		err = seccomp_load(ctx);
-	seccomp_release(ctx);
-	return err;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		return -errno;
+	/* All threads at once; ESRCH if one cannot be had, as its filters are others. */
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+	            SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH, &prog) != 0)
+		return -errno;
+	return 0;
 }
 
 /* Rows of one call stand apart where its forms belong to different grants. */

@@ -22,6 +22,8 @@ struct sentry_filter_config {
  * call that starts one is allowed. 0 or -errno. It cannot be undone.
  */
 must_check int sentry_filter_apply(const struct sentry_filter_config *config);
+struct filter_rules;
+void sentry_filter_rules(const struct sentry_filter_config *config, struct filter_rules *out);
 /* How many system calls the sentry may make so configured. */
 unsigned sentry_filter_count(const struct sentry_filter_config *config);
 /* Both lists for people, stubs' and sentry's, with the reason for each call. */

@@ -7,15 +7,13 @@
  * is trapped; the magic call is turned into a notification. That a guest can
  * jump into the stub's text is no hole: it decides only whose call it is, not what it may do.
  *
- * The call filter, by libseccomp, is the wall: the stub's own calls, with every
+ * The call filter, of libseccomp's rules, is the wall: the stub's own calls, with every
  * argument constrained that a filter can constrain. What a guest can do with
  * them by jumping there is no more than it can ask of the sentry: change its own
  * memory, wait and wake on it, and multiply.
- *
- * Host calls: memfd_create, pread64, close (to get the program out of libseccomp), before
- * lock-down.
  */
 #include "platform/filter/stub_filter.h"
+#include "platform/filter/filter_program.h"
 #include "platform/stub/abi.h"
 #include <errno.h>
 #include <linux/audit.h>
@@ -30,8 +28,6 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#define X32_BIT 0x40000000
 
 static int gate_build(struct stub_params *params, u64 text_len)
 {
@@ -139,43 +135,36 @@ static const struct stub_rule stub_rules[] = {
      {ARG_NONE}},
 };
 
-static int export(scmp_filter_ctx ctx, struct stub_params *params)
+void stub_filter_rules(struct filter_rules *out)
 {
-	ssize_t n;
-	int err, fd = memfd_create("moat-filter", MFD_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	err = seccomp_export_bpf(ctx, fd);
-	if (!err) {
-		n = pread(fd, params->call, sizeof(params->call), 0);
-		err = n < 0 ? -errno : (size_t)n == sizeof(params->call) ? -E2BIG : 0;
-		params->call_len = (u32)((size_t)n / sizeof(params->call[0]));
+	/* Called most, hence looked at first. */
+	static const int hot[] = {SYS_rt_sigreturn, SYS_futex, -1};
+
+	*out = (struct filter_rules){.otherwise = SECCOMP_RET_TRAP, .hot = hot};
+	_Static_assert(array_size(stub_rules) <= FILTER_RULES_MAX, "the list has room");
+	for (size_t i = 0; i < array_size(stub_rules); i++) {
+		struct filter_rule *r = &out->rule[out->count++];
+
+		*r = (struct filter_rule){.nr = stub_rules[i].nr,
+		                          .verdict = SECCOMP_RET_ALLOW,
+		                          .args = stub_rules[i].args};
+		memcpy(r->arg, stub_rules[i].arg, sizeof(r->arg));
 	}
-	close(fd);
-	return err;
 }
 
 int stub_filter_build(struct stub_params *params, u64 text_len)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_TRAP);
-	int err = ctx ? 0 : -ENOMEM;
-	/* x32 and i386 calls kill: nothing in a guest may use them, and no filter of ours knows
-	 * them. */
-	if (!err)
-		err = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-	for (size_t i = 0; i < array_size(stub_rules) && !err; i++)
-		err = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, stub_rules[i].nr,
-		                             stub_rules[i].args, stub_rules[i].arg);
-	/* Called most, hence looked at first. */
-	if (!err)
-		err = seccomp_syscall_priority(ctx, SYS_rt_sigreturn, 255);
-	if (!err)
-		err = seccomp_syscall_priority(ctx, SYS_futex, 200);
-	if (!err)
-		err = export(ctx, params);
-	if (ctx)
-		seccomp_release(ctx);
-	return err ? err : gate_build(params, text_len);
+	struct filter_rules rules;
+	int len;
+
+	stub_filter_rules(&rules);
+	_Static_assert(sizeof(struct sock_filter) == sizeof(params->call[0]),
+	               "abi.h does not know the type");
+	len = filter_program_build(&rules, (struct sock_filter *)params->call, STUB_FILTER_MAX);
+	if (len < 0)
+		return len;
+	params->call_len = (u32)len;
+	return gate_build(params, text_len);
 }
 
 unsigned stub_filter_count(void)
