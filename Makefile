@@ -135,12 +135,15 @@ compat: $(B)/moat ## run the same programs natively and inside moat, and compare
 apps: $(B)/moat ## run real programs inside moat (slow)
 	$(Q)tests/apps/run --moat $(B)/moat
 
+security: $(B)/moat ## attack moat from inside; tests/security/run --rounds 10 for longer
+	$(Q)tests/security/run --moat $(B)/moat
+
 tests: $(B)/moat $(B)/unit-tests $(B)/platform-tests ## build the program and all tests, run nothing
 
 RESULTS ?= $(B)/results
 check: deps ## install what is needed, build, run all tests
 	$(Q)rm -f $(RESULTS)
-	$(Q)BUILD=$(BUILD) B=$(B) CC='$(CC)' tools/check --results $(RESULTS) build unit platform compat apps
+	$(Q)BUILD=$(BUILD) B=$(B) CC='$(CC)' tools/check --results $(RESULTS) build unit platform compat apps security
 
 demo: deps ## install what is needed, build, show real programs inside moat
 	$(Q)$(MAKE) --no-print-directory $(if $(findstring j,$(MAKEFLAGS)),,-j$(JOBS)) all
@@ -195,6 +198,6 @@ help: ## list the targets
 	@echo "  PREFIX, DESTDIR for install   CPPFLAGS, CFLAGS, LDFLAGS, LDLIBS are added behind moat's own"
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all bench unit platform-tests compat apps tests check demo format check-format check-layers check-tidy \
+.PHONY: all bench unit platform-tests compat apps security tests check demo format check-format check-layers check-tidy \
 	check-cppcheck lint deps install uninstall compile_commands.json clean help FORCE
 .DELETE_ON_ERROR:
