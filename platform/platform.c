@@ -170,6 +170,12 @@ void platform_thread_interrupt(struct platform_thread *t)
 	platform->interrupt(t);
 }
 
+void platform_thread_doom(struct platform_thread *t)
+{
+	if (platform->doom)
+		platform->doom(t);
+}
+
 void platform_thread_ops_only(struct platform_thread *t)
 {
 	t->ops_only = true;

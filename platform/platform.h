@@ -244,6 +244,12 @@ void platform_thread_ops_only(struct platform_thread *t);
  */
 void platform_thread_interrupt(struct platform_thread *t);
 
+/*
+ * The thread is to end: if it still is there after some seconds, because the guest keeps it from
+ * answering, its space is killed. Any host thread; t must be kept alive by the caller.
+ */
+void platform_thread_doom(struct platform_thread *t);
+
 /* ---- host operations ---------------------------------------------------- */
 
 #define HOSTOPS_MAX 16

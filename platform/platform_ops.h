@@ -47,6 +47,8 @@ struct platform_ops {
 	void (*settle)(struct platform_thread *t);
 	bool (*ops_done)(const struct platform_thread *t);
 	void (*interrupt)(struct platform_thread *t);
+	/* Absent: no guest can keep its thread from ending. */
+	void (*doom)(struct platform_thread *t);
 	/* Sites that the implementation has never named are not asked for. */
 	void (*patch)(struct platform_thread *t, u64 site, u64 low, u64 high);
 	size_t (*space_read)(struct platform_space *s, void *dst, u64 src, size_t n);

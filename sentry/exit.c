@@ -449,6 +449,8 @@ int group_single_thread(struct task *t)
 			if (i == t || i->exited)
 				continue;
 			i->killed = true;
+			if (i->thread)
+				platform_thread_doom(i->thread);
 			signal_wake_locked(i);
 		}
 	}

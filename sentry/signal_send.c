@@ -95,6 +95,8 @@ void group_exit_locked(struct thread_group *g, int wait_status)
 	g->cld_pending = 0;
 	TAILQ_FOREACH (t, &g->threads, thread_link) {
 		t->killed = true;
+		if (t->thread)
+			platform_thread_doom(t->thread);
 		signal_wake_locked(t);
 	}
 }

@@ -65,8 +65,13 @@ bool exchange(struct systrap_thread *t, enum stub_verb verb)
 	if (guest_runs)
 		atomic_store(&t->running, true);
 	publish(t, verb);
-	if (guest_runs || !answered_soon(t))
+	if (guest_runs) {
 		armed_wait(t);
+	} else if (!answered_soon(t)) {
+		overdue_answer(t);
+		armed_wait(t);
+		overdue_answered(t);
+	}
 	if (guest_runs) {
 		atomic_store(&t->running, false);
 		atomic_store(&t->ctx->interrupt, 0);
@@ -204,6 +209,8 @@ static int reply_ops(struct systrap_thread *t)
 	reply->ops = t->base.ops;
 	reply->files = files;
 	reply->seq = t->base.ops ? ++t->seq : t->seq;
+	if (t->base.ops)
+		overdue_ops(t);
 	t->base.ops = 0;
 	if (!files)
 		return 0;

@@ -70,6 +70,7 @@ static int context_create(struct platform_space *s)
 
 static void space_free(struct platform_space *s)
 {
+	overdue_end(s);
 	if (s->pidfd >= 0) {
 		siginfo_t info;
 		reactor_remove(&s->death);
@@ -95,6 +96,7 @@ int space_alloc(struct platform_space **out)
 	census_add(&space_census, 1);
 	lock_init(&s->lock, RANK_PLATFORM);
 	TAILQ_INIT(&s->list);
+	overdue_init(s);
 	s->pidfd = s->socket = s->stub_socket = s->context_fd = -1;
 	err = context_create(s);
 	if (!err && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)

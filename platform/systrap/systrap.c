@@ -185,6 +185,7 @@ const struct platform_ops systrap_platform = {
     .settle = guestmem_settle,
     .ops_done = thread_ops_done,
     .interrupt = thread_interrupt,
+    .doom = thread_doom,
     .patch = patch_rewrite,
     .space_read = space_read,
     .space_write = space_write,

@@ -8,6 +8,7 @@
 #pragma once
 #include "base/lock.h"
 #include "base/reactor.h"
+#include "base/timer.h"
 #include "platform/platform_ops.h"
 #include "platform/stub/abi.h"
 #include "platform/systrap/patch_plan.h"
@@ -44,6 +45,10 @@ struct platform_space {
 	_Atomic bool patches_mapped;
 	_Atomic u32 patch_steps; /* odd: text is being rewritten; by one thread at a time */
 
+	/* overdue.c; when the timer is armed for, 0: not. */
+	struct timer overdue;
+	_Atomic u64 overdue_at;
+
 	struct platform_space *next_pending; /* guarded by the list's lock: awaits its child */
 	struct fiber *spawner;
 };
@@ -57,6 +62,8 @@ struct systrap_thread {
 	_Atomic u64 seq;      /* of the last reply with operations */
 	_Atomic bool running; /* guest code may be running: interrupts need a signal */
 	_Atomic bool died;
+	/* By when it must have gone, answered a verb, confirmed operations; 0: need not. */
+	_Atomic u64 doomed_by, answer_by, ops_by;
 
 	/* What of guest memory is in the window; private copies, checked. */
 	struct stub_segment in[STUB_IN_SEGMENTS], out[STUB_OUT_SEGMENTS];
@@ -94,6 +101,15 @@ static inline struct stub_context *space_context(const struct platform_space *s,
 {
 	return stub_context_at(s->contexts, k);
 }
+
+/* overdue.c: what the sentry waits for must come in time, or the space is killed */
+void overdue_init(struct platform_space *s);
+void overdue_end(struct platform_space *s);
+/* A verb's answer is waited for; it has come; operations are on their way with a reply. */
+void overdue_answer(struct systrap_thread *t);
+void overdue_answered(struct systrap_thread *t);
+void overdue_ops(struct systrap_thread *t);
+void thread_doom(struct platform_thread *pt);
 
 /* probe.c */
 const char *systrap_unsupported(void);
