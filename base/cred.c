@@ -88,6 +88,15 @@ void cred_put(struct cred *c)
 	free(c);
 }
 
+void cred_enter_user_ns(struct cred *c, struct user_ns *u)
+{
+	user_ns_put(c->user_ns);
+	c->user_ns = u;
+	c->securebits = 0;
+	c->cap_inheritable = c->cap_ambient = 0;
+	c->cap_permitted = c->cap_effective = c->cap_bounding = ALL_CAPS;
+}
+
 static bool effective(const struct cred *c, int cap)
 {
 	return cap >= 0 && cap <= CAP_LAST_CAP && (c->cap_effective >> cap & 1);

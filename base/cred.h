@@ -37,5 +37,17 @@ bool cred_has_cap(const struct cred *c, int cap);
 bool cred_has_cap_in(const struct cred *c, const struct user_ns *ns, int cap);
 /* Over an object of these owners, if both mean something in c's namespace. */
 bool cred_has_cap_over(const struct cred *c, u32 uid, u32 gid, int cap);
+/* Over c's own user namespace, and with it over what lives in that (ns_capable). */
+static inline bool cred_has_own_cap(const struct cred *c, int cap)
+{
+	return cred_has_cap_in(c, c->user_ns, cap);
+}
+/* uid is the superuser of c's user namespace. */
+static inline bool cred_is_root_uid(const struct cred *c, u32 uid)
+{
+	return user_ns_uid_in(c->user_ns, 0) == uid && uid != NO_ID;
+}
+/* The credentials of one who makes u and enters it, or enters it later; takes u's reference. */
+void cred_enter_user_ns(struct cred *c, struct user_ns *u);
 /* gid is the fsgid or a supplementary group. */
 bool cred_in_group(const struct cred *c, u32 gid);

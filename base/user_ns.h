@@ -65,14 +65,30 @@ u32 user_ns_gid_in(const struct user_ns *u, u32 gid);
 u32 user_ns_uid_out(const struct user_ns *u, u32 uid);
 u32 user_ns_gid_out(const struct user_ns *u, u32 gid);
 
+/* As u shows it to a guest: the overflow id if it has no number there (from_kuid_munged). */
+static inline u32 user_ns_uid_show(const struct user_ns *u, u32 uid)
+{
+	u32 nr = user_ns_uid_out(u, uid);
+	return nr == NO_ID ? OVERFLOW_ID : nr;
+}
+static inline u32 user_ns_gid_show(const struct user_ns *u, u32 gid)
+{
+	u32 nr = user_ns_gid_out(u, gid);
+	return nr == NO_ID ? OVERFLOW_ID : nr;
+}
+/* One that makes its namespace no promise about groups may not drop any (userns_may_setgroups). */
+static inline bool user_ns_may_setgroups(const struct user_ns *u)
+{
+	return !u->ns.owner || (atomic_load(&u->gid_map) && !atomic_load(&u->no_setgroups));
+}
+
 /* Both of an object's ids mean something in u (privileged_wrt_inode_uidgid). */
 bool user_ns_has_ids(const struct user_ns *u, u32 uid, u32 gid);
 /* u is ns or an ancestor of it. */
 bool user_ns_contains(const struct user_ns *u, const struct user_ns *ns);
 
 /*
- * Writing /proc/PID/uid_map and gid_map: the extents are given with bases as they are
- * in `parent_view`, the namespace of the writer or u's parent. Takes over nothing. 0, -EPERM
- * (written before; an id that is not mapped in the parent), -EINVAL, -ENOMEM.
+ * Writing /proc/PID/uid_map and gid_map: the bases are as u's parent numbers them. Takes over
+ * nothing. 0, -EPERM (written before; an id that is not mapped in the parent), -EINVAL, -ENOMEM.
  */
 must_check int user_ns_set_map(struct user_ns *u, bool groups, const struct id_map *map);

@@ -20,12 +20,25 @@ struct cred *cred_change_begin(struct task *t)
 	return cred_clone(t->caller.cred, t->caller.cred->ngroups);
 }
 
+/* Capabilities that one has in a namespace of one's own making are no gain (cred_cap_issubset). */
+static bool is_cap_subset(const struct cred *old, const struct cred *fresh)
+{
+	const struct user_ns *u = fresh->user_ns;
+
+	if (u == old->user_ns)
+		return (fresh->cap_permitted & ~old->cap_permitted) == 0;
+	for (; u->ns.owner; u = u->ns.owner)
+		if (u->ns.owner == old->user_ns && u->uid == old->euid)
+			return true;
+	return false;
+}
+
 void cred_change_commit(struct task *t, struct cred *fresh)
 {
 	const struct cred *old = t->caller.cred;
 	bool other = fresh->euid != old->euid || fresh->egid != old->egid ||
 	             fresh->fsuid != old->fsuid || fresh->fsgid != old->fsgid ||
-	             (fresh->cap_permitted & ~old->cap_permitted);
+	             !is_cap_subset(old, fresh);
 	if (other) {
 		t->group->dumpable = false;
 		lock_guard(&kernel.tasks_lock);
@@ -41,8 +54,9 @@ void cred_change_commit(struct task *t, struct cred *fresh)
 
 void cred_fix_caps_setuid(struct cred *fresh, const struct cred *old)
 {
-	bool was_root = old->uid == 0 || old->euid == 0 || old->suid == 0;
-	bool is_root = fresh->uid == 0 || fresh->euid == 0 || fresh->suid == 0;
+	u32 root = user_ns_uid_in(old->user_ns, 0);
+	bool was_root = old->uid == root || old->euid == root || old->suid == root;
+	bool is_root = fresh->uid == root || fresh->euid == root || fresh->suid == root;
 	if (old->securebits & SECBIT_NO_SETUID_FIXUP)
 		return;
 	if (was_root && !is_root) {
@@ -53,18 +67,19 @@ void cred_fix_caps_setuid(struct cred *fresh, const struct cred *old)
 		/* Programs older than ambient capabilities rely on losing all by execve. */
 		fresh->cap_ambient = 0;
 	}
-	if (old->euid == 0 && fresh->euid != 0)
+	if (old->euid == root && fresh->euid != root)
 		fresh->cap_effective = 0;
-	if (old->euid != 0 && fresh->euid == 0)
+	if (old->euid != root && fresh->euid == root)
 		fresh->cap_effective = fresh->cap_permitted;
 }
 
 void cred_fix_caps_setfsuid(struct cred *fresh, const struct cred *old)
 {
+	u32 root = user_ns_uid_in(old->user_ns, 0);
 	if (old->securebits & SECBIT_NO_SETUID_FIXUP)
 		return;
-	if (old->fsuid == 0 && fresh->fsuid != 0)
+	if (old->fsuid == root && fresh->fsuid != root)
 		fresh->cap_effective &= ~CAPS_FS;
-	if (old->fsuid != 0 && fresh->fsuid == 0)
+	if (old->fsuid != root && fresh->fsuid == root)
 		fresh->cap_effective |= fresh->cap_permitted & CAPS_FS;
 }

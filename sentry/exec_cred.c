@@ -37,6 +37,9 @@ static void apply_set_id(struct exec *x)
 
 	if (!may_gain(x) || x->task->no_new_privs || inode_getattr(x->file->inode, &attr))
 		return;
+	/* An owner that means nothing in this user namespace is nobody to become. */
+	if (!user_ns_has_ids(x->cred->user_ns, attr.uid, attr.gid))
+		return;
 	if (attr.mode & S_ISUID) {
 		x->personality_clear |= PERSONALITY_UNSAFE;
 		x->cred->euid = attr.uid;
@@ -69,7 +72,10 @@ static int apply_file_caps(struct exec *x, const struct cred *old, bool *has, bo
 	magic = data.magic_etc;
 	if (!((magic & VFS_CAP_REVISION_MASK) == VFS_CAP_REVISION_2 && n == XATTR_CAPS_SZ_2) &&
 	    !((magic & VFS_CAP_REVISION_MASK) == VFS_CAP_REVISION_3 && n == XATTR_CAPS_SZ_3 &&
-	      data.rootid == 0))
+	      cred_is_root_uid(old, data.rootid)))
+		return 0;
+	/* Those of revision 2 are the initial user namespace's (rootid_owns_currentns). */
+	if (n == XATTR_CAPS_SZ_2 && !cred_is_root_uid(old, 0))
 		return 0;
 	permitted = data.data[0].permitted | (u64)data.data[1].permitted << 32;
 	inheritable = data.data[0].inheritable | (u64)data.data[1].inheritable << 32;
@@ -85,13 +91,15 @@ static void apply_root(struct exec *x, const struct cred *old, bool has, bool *e
 {
 	struct cred *c = x->cred;
 
+	bool real = cred_is_root_uid(c, c->uid), root = cred_is_root_uid(c, c->euid);
+
 	if (c->securebits & SECBIT_NOROOT)
 		return;
-	if (has && c->uid != 0 && c->euid == 0)
+	if (has && !real && root)
 		return;
-	if (c->euid == 0 || c->uid == 0)
+	if (root || real)
 		c->cap_permitted = old->cap_bounding | old->cap_inheritable;
-	if (c->euid == 0)
+	if (root)
 		*effective = true;
 }
 
@@ -104,10 +112,11 @@ static bool fs_shared(struct task *t)
 /* A tracer could make of it what it wants: only one that may do all that anyway is let. */
 static bool traced_by_lesser(struct task *t)
 {
+	const struct user_ns *mine = t->caller.cred->user_ns;
 	lock_guard(&kernel.tasks_lock);
 	struct task *tracer = t->trace.tracer;
 	struct cred *c = tracer ? task_cred_get(tracer) : NULL;
-	bool lesser = tracer && !(c && cred_has_cap(c, CAP_SYS_PTRACE));
+	bool lesser = tracer && !(c && cred_has_cap_in(c, mine, CAP_SYS_PTRACE));
 
 	if (c)
 		cred_put(c);
@@ -138,7 +147,7 @@ int exec_cred_prepare(struct exec *x)
 	set_id = c->euid != old->euid || c->egid != old->egid;
 	if ((set_id || gained) && (t->no_new_privs || fs_shared(t) || traced_by_lesser(t))) {
 		/* They get no more than they had, and maybe less. */
-		if (!cred_has_cap(old, CAP_SETUID) || t->no_new_privs) {
+		if (!cred_has_own_cap(old, CAP_SETUID) || t->no_new_privs) {
 			c->euid = c->uid;
 			c->egid = c->gid;
 		}
@@ -151,7 +160,8 @@ int exec_cred_prepare(struct exec *x)
 	c->cap_permitted |= c->cap_ambient;
 	c->cap_effective = effective ? c->cap_permitted : c->cap_ambient;
 	c->securebits &= ~(u32)SECBIT_KEEP_CAPS;
-	x->secure = set_id || (c->uid != 0 && (effective || (c->cap_permitted & ~c->cap_ambient)));
+	x->secure = set_id || (!cred_is_root_uid(c, c->uid) &&
+	                       (effective || (c->cap_permitted & ~c->cap_ambient)));
 	if (c->euid != c->uid || c->egid != c->gid)
 		x->nondumpable = true;
 	return 0;

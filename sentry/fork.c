@@ -115,9 +115,10 @@ static int check_flags(struct task *t, const struct clone_args_k *a)
 		return -EINVAL;
 	if ((f & (CLONE_NEWIPC | CLONE_SYSVSEM)) == (CLONE_NEWIPC | CLONE_SYSVSEM))
 		return -EINVAL;
-	if (f & (CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWTIME_K))
+	if (f & (CLONE_NEWPID | CLONE_NEWTIME_K))
 		return -EINVAL;
-	if ((f & NAMESPACE_FLAGS) && !cred_has_cap_in(c, c->user_ns, CAP_SYS_ADMIN))
+	/* Who makes a user namespace, too, has every right in it. */
+	if ((f & NAMESPACE_FLAGS) && !(f & CLONE_NEWUSER) && !cred_has_own_cap(c, CAP_SYS_ADMIN))
 		return -EPERM;
 	if (a->set_tid && !task_capable(t, CAP_SYS_ADMIN) &&
 	    !task_capable(t, CAP_CHECKPOINT_RESTORE))
@@ -219,12 +220,16 @@ static int copy_resources(struct task *t, struct task *child, const struct clone
 {
 	struct ns_set *ns;
 	u64 f = a->flags;
-	int err;
+	int err = 0;
 	child->group = f & CLONE_THREAD ? group_get(t->group) : group_copy(t, a);
 	if (!child->group)
 		return -ENOMEM;
-	child->caller.cred = cred_get(t->caller.cred);
-	err = copy_fs(t, child, f);
+	if (f & CLONE_NEWUSER)
+		err = task_new_user_ns(t, &child->caller.cred);
+	else
+		child->caller.cred = cred_get(t->caller.cred);
+	if (!err)
+		err = copy_fs(t, child, f);
 	if (!err)
 		err = ns_set_derive(t->ns, f, child->caller.cred->user_ns, &ns);
 	if (err)

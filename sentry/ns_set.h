@@ -35,6 +35,13 @@ must_check int ns_set_replace(struct ns_set *from, struct ns *n, struct ns_set *
 struct ns_set *ns_set_get(struct ns_set *s);
 void ns_set_put(struct ns_set *s); /* NULL: nothing */
 
+struct cred;
+/*
+ * Credentials of t in a user namespace of its own making (user_namespaces(7)): it has all
+ * capabilities there. -EPERM: it is in a chroot, or its ids have no place in its present one.
+ */
+must_check int task_new_user_ns(struct task *t, struct cred **out);
+
 /* Of the calling task; takes over s, which may be NULL at its end. */
 void task_set_ns(struct task *t, struct ns_set *s);
 /* Of any task: its namespace of that kind, +1, or NULL once it has let go of them. */

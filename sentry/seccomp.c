@@ -299,7 +299,7 @@ static s64 set_filter(struct task *t, u64 flags, struct uptr p)
 	if (err)
 		return err;
 	/* Else a set-user-ID program could be made to run with calls that lie to it. */
-	if (!t->no_new_privs && !task_capable(t, CAP_SYS_ADMIN)) {
+	if (!t->no_new_privs && !cred_has_own_cap(t->caller.cred, CAP_SYS_ADMIN)) {
 		free(f);
 		return -EACCES;
 	}

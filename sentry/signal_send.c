@@ -269,7 +269,7 @@ void signal_force_simple(struct task *t, int sig, int code)
 int signal_permission(struct task *sender, struct thread_group *target, int sig)
 {
 	const struct cred *c = sender->caller.cred;
-	bool same_session;
+	bool same_session, may;
 	u32 uid, suid;
 	if (target == sender->group)
 		return 0;
@@ -278,10 +278,11 @@ int signal_permission(struct task *sender, struct thread_group *target, int sig)
 		const struct cred *tc = target->leader->caller.cred;
 		uid = tc->uid;
 		suid = tc->suid;
+		may = cred_has_cap_in(c, tc->user_ns, CAP_KILL);
 	}
 	if (c->euid == suid || c->euid == uid || c->uid == suid || c->uid == uid)
 		return 0;
-	if (cred_has_cap(c, CAP_KILL))
+	if (may)
 		return 0;
 	if (sig != SIGCONT)
 		return -EPERM;

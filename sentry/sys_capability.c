@@ -67,7 +67,7 @@ s64 sys_capget(struct task *t, const struct syscall_args *a)
 static int check_capset(struct task *t, u64 effective, u64 permitted, u64 inheritable)
 {
 	const struct cred *c = t->caller.cred;
-	if (!task_capable(t, CAP_SETPCAP) &&
+	if (!cred_has_own_cap(c, CAP_SETPCAP) &&
 	    (inheritable & ~(c->cap_inheritable | c->cap_permitted)))
 		return -EPERM;
 	if (inheritable & ~(c->cap_inheritable | c->cap_bounding))
@@ -120,7 +120,7 @@ s64 prctl_capbset(struct task *t, bool drop, u64 cap)
 		return -EINVAL;
 	if (!drop)
 		return t->caller.cred->cap_bounding >> cap & 1;
-	if (!task_capable(t, CAP_SETPCAP))
+	if (!cred_has_own_cap(t->caller.cred, CAP_SETPCAP))
 		return -EPERM;
 	struct cred *n = cred_change_begin(t);
 	if (!n)
@@ -140,7 +140,7 @@ s64 prctl_set_securebits(struct task *t, u64 bits)
 		return -EPERM;
 	if (old & SECURE_ALL_LOCKS & ~bits)
 		return -EPERM;
-	if ((bits & ~(u64)all) || !task_capable(t, CAP_SETPCAP))
+	if ((bits & ~(u64)all) || !cred_has_own_cap(c, CAP_SETPCAP))
 		return -EPERM;
 	struct cred *n = cred_change_begin(t);
 	if (!n)

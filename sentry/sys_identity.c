@@ -10,26 +10,50 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEEP ((u32)-1)
+/* Also what an id becomes that means nothing in the caller's user namespace. */
+#define KEEP NO_ID
+
+static u32 shown_uid(const struct task *t, u32 uid)
+{
+	return user_ns_uid_show(t->caller.cred->user_ns, uid);
+}
+
+static u32 shown_gid(const struct task *t, u32 gid)
+{
+	return user_ns_gid_show(t->caller.cred->user_ns, gid);
+}
+
+/* An argument that is an id, or -1 for 'leave it'. -EINVAL: it means nothing here. */
+static int get_uid(const struct task *t, const struct syscall_args *a, int n, u32 *out)
+{
+	*out = user_ns_uid_in(t->caller.cred->user_ns, arg_u32(a, n));
+	return *out == KEEP && arg_u32(a, n) != KEEP ? -EINVAL : 0;
+}
+
+static int get_gid(const struct task *t, const struct syscall_args *a, int n, u32 *out)
+{
+	*out = user_ns_gid_in(t->caller.cred->user_ns, arg_u32(a, n));
+	return *out == KEEP && arg_u32(a, n) != KEEP ? -EINVAL : 0;
+}
 
 s64 sys_getuid(struct task *t, const struct syscall_args *a unused_arg)
 {
-	return t->caller.cred->uid;
+	return shown_uid(t, t->caller.cred->uid);
 }
 
 s64 sys_geteuid(struct task *t, const struct syscall_args *a unused_arg)
 {
-	return t->caller.cred->euid;
+	return shown_uid(t, t->caller.cred->euid);
 }
 
 s64 sys_getgid(struct task *t, const struct syscall_args *a unused_arg)
 {
-	return t->caller.cred->gid;
+	return shown_gid(t, t->caller.cred->gid);
 }
 
 s64 sys_getegid(struct task *t, const struct syscall_args *a unused_arg)
 {
-	return t->caller.cred->egid;
+	return shown_gid(t, t->caller.cred->egid);
 }
 
 static s64 put_three(const struct syscall_args *a, u32 x, u32 y, u32 z)
@@ -43,13 +67,13 @@ static s64 put_three(const struct syscall_args *a, u32 x, u32 y, u32 z)
 s64 sys_getresuid(struct task *t, const struct syscall_args *a)
 {
 	const struct cred *c = t->caller.cred;
-	return put_three(a, c->uid, c->euid, c->suid);
+	return put_three(a, shown_uid(t, c->uid), shown_uid(t, c->euid), shown_uid(t, c->suid));
 }
 
 s64 sys_getresgid(struct task *t, const struct syscall_args *a)
 {
 	const struct cred *c = t->caller.cred;
-	return put_three(a, c->gid, c->egid, c->sgid);
+	return put_three(a, shown_gid(t, c->gid), shown_gid(t, c->egid), shown_gid(t, c->sgid));
 }
 
 /* ---- user ids ----------------------------------------------------------------- */
@@ -65,10 +89,10 @@ static s64 commit_uids(struct task *t, struct cred *n)
 s64 sys_setuid(struct task *t, const struct syscall_args *a)
 {
 	const struct cred *old = t->caller.cred;
-	u32 uid = arg_u32(a, 0);
-	if (uid == KEEP)
+	u32 uid;
+	if (get_uid(t, a, 0, &uid) || uid == KEEP)
 		return -EINVAL;
-	bool may = task_capable(t, CAP_SETUID);
+	bool may = cred_has_own_cap(old, CAP_SETUID);
 	if (!may && uid != old->uid && uid != old->suid)
 		return -EPERM;
 	struct cred *n = cred_change_begin(t);
@@ -83,8 +107,10 @@ s64 sys_setuid(struct task *t, const struct syscall_args *a)
 s64 sys_setreuid(struct task *t, const struct syscall_args *a)
 {
 	const struct cred *old = t->caller.cred;
-	u32 ruid = arg_u32(a, 0), euid = arg_u32(a, 1);
-	bool may = task_capable(t, CAP_SETUID);
+	u32 ruid, euid;
+	if (get_uid(t, a, 0, &ruid) || get_uid(t, a, 1, &euid))
+		return -EINVAL;
+	bool may = cred_has_own_cap(old, CAP_SETUID);
 	if (!may && ruid != KEEP && ruid != old->uid && ruid != old->euid)
 		return -EPERM;
 	if (!may && euid != KEEP && euid != old->uid && euid != old->euid && euid != old->suid)
@@ -109,8 +135,10 @@ static bool is_own_uid(const struct cred *c, u32 uid)
 s64 sys_setresuid(struct task *t, const struct syscall_args *a)
 {
 	const struct cred *old = t->caller.cred;
-	u32 ruid = arg_u32(a, 0), euid = arg_u32(a, 1), suid = arg_u32(a, 2);
-	if (!task_capable(t, CAP_SETUID) &&
+	u32 ruid, euid, suid;
+	if (get_uid(t, a, 0, &ruid) || get_uid(t, a, 1, &euid) || get_uid(t, a, 2, &suid))
+		return -EINVAL;
+	if (!cred_has_own_cap(old, CAP_SETUID) &&
 	    !(is_own_uid(old, ruid) && is_own_uid(old, euid) && is_own_uid(old, suid)))
 		return -EPERM;
 	struct cred *n = cred_change_begin(t);
@@ -128,20 +156,20 @@ s64 sys_setresuid(struct task *t, const struct syscall_args *a)
 s64 sys_setfsuid(struct task *t, const struct syscall_args *a)
 {
 	const struct cred *old = t->caller.cred;
-	u32 uid = arg_u32(a, 0), before = old->fsuid;
+	u32 before = old->fsuid, uid = user_ns_uid_in(old->user_ns, arg_u32(a, 0));
 	struct cred *n;
 	/* Returns the old id whether or not it could be changed (setfsuid(2)). */
 	if (uid == KEEP || uid == before ||
 	    !(uid == old->uid || uid == old->euid || uid == old->suid ||
-	      task_capable(t, CAP_SETUID)))
-		return before;
+	      cred_has_own_cap(old, CAP_SETUID)))
+		return shown_uid(t, before);
 	n = cred_change_begin(t);
 	if (!n)
-		return before;
+		return shown_uid(t, before);
 	n->fsuid = uid;
 	cred_fix_caps_setfsuid(n, old);
 	cred_change_commit(t, n);
-	return before;
+	return shown_uid(t, before);
 }
 
 /* ---- group ids ---------------------------------------------------------------- */
@@ -156,10 +184,10 @@ static s64 commit_gids(struct task *t, struct cred *n)
 s64 sys_setgid(struct task *t, const struct syscall_args *a)
 {
 	const struct cred *old = t->caller.cred;
-	u32 gid = arg_u32(a, 0);
-	if (gid == KEEP)
+	u32 gid;
+	if (get_gid(t, a, 0, &gid) || gid == KEEP)
 		return -EINVAL;
-	bool may = task_capable(t, CAP_SETGID);
+	bool may = cred_has_own_cap(old, CAP_SETGID);
 	if (!may && gid != old->gid && gid != old->sgid)
 		return -EPERM;
 	struct cred *n = cred_change_begin(t);
@@ -174,8 +202,10 @@ s64 sys_setgid(struct task *t, const struct syscall_args *a)
 s64 sys_setregid(struct task *t, const struct syscall_args *a)
 {
 	const struct cred *old = t->caller.cred;
-	u32 rgid = arg_u32(a, 0), egid = arg_u32(a, 1);
-	bool may = task_capable(t, CAP_SETGID);
+	u32 rgid, egid;
+	if (get_gid(t, a, 0, &rgid) || get_gid(t, a, 1, &egid))
+		return -EINVAL;
+	bool may = cred_has_own_cap(old, CAP_SETGID);
 	if (!may && rgid != KEEP && rgid != old->gid && rgid != old->egid)
 		return -EPERM;
 	if (!may && egid != KEEP && egid != old->gid && egid != old->egid && egid != old->sgid)
@@ -200,8 +230,10 @@ static bool is_own_gid(const struct cred *c, u32 gid)
 s64 sys_setresgid(struct task *t, const struct syscall_args *a)
 {
 	const struct cred *old = t->caller.cred;
-	u32 rgid = arg_u32(a, 0), egid = arg_u32(a, 1), sgid = arg_u32(a, 2);
-	if (!task_capable(t, CAP_SETGID) &&
+	u32 rgid, egid, sgid;
+	if (get_gid(t, a, 0, &rgid) || get_gid(t, a, 1, &egid) || get_gid(t, a, 2, &sgid))
+		return -EINVAL;
+	if (!cred_has_own_cap(old, CAP_SETGID) &&
 	    !(is_own_gid(old, rgid) && is_own_gid(old, egid) && is_own_gid(old, sgid)))
 		return -EPERM;
 	struct cred *n = cred_change_begin(t);
@@ -219,18 +251,18 @@ s64 sys_setresgid(struct task *t, const struct syscall_args *a)
 s64 sys_setfsgid(struct task *t, const struct syscall_args *a)
 {
 	const struct cred *old = t->caller.cred;
-	u32 gid = arg_u32(a, 0), before = old->fsgid;
+	u32 before = old->fsgid, gid = user_ns_gid_in(old->user_ns, arg_u32(a, 0));
 	struct cred *n;
 	if (gid == KEEP || gid == before ||
 	    !(gid == old->gid || gid == old->egid || gid == old->sgid ||
-	      task_capable(t, CAP_SETGID)))
-		return before;
+	      cred_has_own_cap(old, CAP_SETGID)))
+		return shown_gid(t, before);
 	n = cred_change_begin(t);
 	if (!n)
-		return before;
+		return shown_gid(t, before);
 	n->fsgid = gid;
 	cred_change_commit(t, n);
-	return before;
+	return shown_gid(t, before);
 }
 
 /* ---- supplementary groups --------------------------------------------------------- */
@@ -239,14 +271,21 @@ s64 sys_getgroups(struct task *t, const struct syscall_args *a)
 {
 	const struct cred *c = t->caller.cred;
 	int size = arg_int(a, 0);
+	u32 shown[64];
 	if (size < 0)
 		return -EINVAL;
 	if (size == 0)
 		return c->ngroups;
 	if ((u32)size < c->ngroups)
 		return -EINVAL;
-	if (copy_out(arg_ptr(a, 1), c->groups, c->ngroups * sizeof(c->groups[0])) != 0)
-		return -EFAULT;
+	for (u32 i = 0; i < c->ngroups; i += array_size(shown)) {
+		u32 n = min_of(c->ngroups - i, (u32)array_size(shown));
+
+		for (u32 k = 0; k < n; k++)
+			shown[k] = shown_gid(t, c->groups[i + k]);
+		if (copy_out(uptr_add(arg_ptr(a, 1), i * sizeof(u32)), shown, n * sizeof(u32)))
+			return -EFAULT;
+	}
 	return c->ngroups;
 }
 
@@ -259,7 +298,8 @@ static int compare_ids(const void *x, const void *y)
 s64 sys_setgroups(struct task *t, const struct syscall_args *a)
 {
 	u32 n = arg_u32(a, 0);
-	if (!task_capable(t, CAP_SETGID))
+	const struct cred *old = t->caller.cred;
+	if (!cred_has_own_cap(old, CAP_SETGID) || !user_ns_may_setgroups(old->user_ns))
 		return -EPERM;
 	if (n > CRED_MAX_GROUPS)
 		return -EINVAL;
@@ -267,9 +307,11 @@ s64 sys_setgroups(struct task *t, const struct syscall_args *a)
 	if (!c)
 		return -ENOMEM;
 	int err = copy_in(c->groups, arg_ptr(a, 1), n * sizeof(c->groups[0]));
-	for (u32 i = 0; !err && i < n; i++)
+	for (u32 i = 0; !err && i < n; i++) {
+		c->groups[i] = user_ns_gid_in(old->user_ns, c->groups[i]);
 		if (c->groups[i] == KEEP)
 			err = -EINVAL;
+	}
 	if (err) {
 		cred_put(c);
 		return err;

@@ -63,6 +63,10 @@ static s64 mount_new(struct mount_ns *ns, struct mount_request *r, struct path a
 	type = fs_type_find(r->type);
 	if (!type)
 		return -ENODEV;
+	/* Some are safe in the hands of a user namespace's root, others the sandbox's own
+	 * (mount_capable). */
+	if (type->only_initial && !cred_has_cap(caller_cred(), CAP_SYS_ADMIN))
+		return -EPERM;
 	err = type->mount(type, r->source.s, r->flags & MS_RDONLY, r->data, &sb);
 	if (err)
 		return err;

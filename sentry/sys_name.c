@@ -276,6 +276,17 @@ s64 sys_fchmod(struct task *t unused_arg, const struct syscall_args *a)
 	return err;
 }
 
+/* -1 leaves an id as it is; one that means nothing in the caller's user namespace is none. */
+static s64 chown_object(const struct object *o, u32 uid, u32 gid)
+{
+	const struct user_ns *u = caller_cred()->user_ns;
+	u32 id = user_ns_uid_in(u, uid), group = user_ns_gid_in(u, gid);
+
+	if ((id == NO_ID && uid != NO_ID) || (group == NO_ID && gid != NO_ID))
+		return -EINVAL;
+	return o->path.mnt ? vfs_chown(o->path, id, group) : -EOPNOTSUPP;
+}
+
 static s64 chown_at(int dirfd, struct uptr name, u32 uid, u32 gid, int flags)
 {
 	struct object o;
@@ -288,7 +299,7 @@ static s64 chown_at(int dirfd, struct uptr name, u32 uid, u32 gid, int flags)
 	err = user_object(dirfd, name, wf, &o);
 	if (err)
 		return err;
-	err = o.path.mnt ? vfs_chown(o.path, uid, gid) : -EOPNOTSUPP;
+	err = chown_object(&o, uid, gid);
 	object_put(&o);
 	return err;
 }
@@ -315,7 +326,7 @@ s64 sys_fchown(struct task *t unused_arg, const struct syscall_args *a)
 
 	if (err)
 		return err;
-	err = o.path.mnt ? vfs_chown(o.path, arg_u32(a, 1), arg_u32(a, 2)) : -EOPNOTSUPP;
+	err = chown_object(&o, arg_u32(a, 1), arg_u32(a, 2));
 	object_put(&o);
 	return err;
 }
@@ -496,7 +507,7 @@ s64 sys_chroot(struct task *t, const struct syscall_args *a)
 	if (err)
 		return err;
 	err = inode_permission(p.dentry->inode, t->caller.cred, MAY_EXEC);
-	if (!err && !task_capable(t, CAP_SYS_CHROOT))
+	if (!err && !cred_has_own_cap(t->caller.cred, CAP_SYS_CHROOT))
 		err = -EPERM;
 	if (err)
 		path_put(p);

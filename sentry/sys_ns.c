@@ -7,6 +7,7 @@
 #include "fs/vfs/fdtable.h"
 #include "fs/vfs/file.h"
 #include "fs/vfs/fs_context.h"
+#include "sentry/cred_change.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/ns_set.h"
 #include "sentry/nsfs.h"
@@ -19,6 +20,32 @@
 
 #define NS_FLAGS (NS_SET_FLAGS | CLONE_NEWNS)
 
+int task_new_user_ns(struct task *t, struct cred **out)
+{
+	struct path root = fs_context_root(t->caller.fs), top = mount_ns_root(t->caller.fs->ns);
+	bool chrooted = !path_equal(root, top);
+	struct user_ns *u;
+	struct cred *c;
+	int err;
+
+	path_put(root);
+	path_put(top);
+	/* Its full capabilities would lead out of the chroot. */
+	if (chrooted)
+		return -EPERM;
+	err = user_ns_create(t->caller.cred, &u);
+	if (err)
+		return err;
+	c = cred_change_begin(t);
+	if (!c) {
+		user_ns_put(u);
+		return -ENOMEM;
+	}
+	cred_enter_user_ns(c, u);
+	*out = c;
+	return 0;
+}
+
 /* ---- unshare ------------------------------------------------------------------ */
 
 /* What a task is about to change in itself, all or nothing; NULL: as it was. */
@@ -26,11 +53,14 @@ struct change {
 	struct ns_set *set;
 	struct fs_context *fs;
 	struct fdtable *files;
+	struct cred *cred;
 };
 
 /* What comes with what was asked for (ksys_unshare). */
 static u64 implied(u64 flags)
 {
+	if (flags & CLONE_NEWUSER)
+		flags |= CLONE_THREAD | CLONE_FS;
 	if (flags & CLONE_VM)
 		flags |= CLONE_SIGHAND;
 	if (flags & CLONE_SIGHAND)
@@ -81,8 +111,15 @@ static int prepare(struct task *t, u64 flags, struct change *c)
 	struct user_ns *owner = me->cred->user_ns;
 	int err;
 
-	if ((flags & NS_FLAGS) && !cred_has_cap_in(me->cred, owner, CAP_SYS_ADMIN))
+	/* The other new namespaces belong to the new user namespace. */
+	if (flags & CLONE_NEWUSER) {
+		err = task_new_user_ns(t, &c->cred);
+		if (err)
+			return err;
+		owner = c->cred->user_ns;
+	} else if ((flags & NS_FLAGS) && !cred_has_own_cap(me->cred, CAP_SYS_ADMIN)) {
 		return -EPERM;
+	}
 	if (flags & CLONE_NEWNS) {
 		err = fs_context_unshare(me->fs, owner, &c->fs);
 		if (err)
@@ -102,8 +139,8 @@ static int prepare(struct task *t, u64 flags, struct change *c)
 
 s64 sys_unshare(struct task *t, const struct syscall_args *a)
 {
-	const u64 known = NS_FLAGS | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM | CLONE_FS |
-	                  CLONE_FILES | CLONE_SYSVSEM;
+	const u64 known = NS_FLAGS | CLONE_NEWUSER | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM |
+	                  CLONE_FS | CLONE_FILES | CLONE_SYSVSEM;
 	u64 flags = implied(arg_u64(a, 0));
 	struct change c = {0};
 	int err;
@@ -116,6 +153,7 @@ s64 sys_unshare(struct task *t, const struct syscall_args *a)
 	if (err) {
 		fdtable_put(c.files);
 		fs_context_put(c.fs);
+		cred_put(c.cred);
 		return err;
 	}
 	/* What a semaphore set is owed is owed in the namespace that it is in. */
@@ -129,6 +167,8 @@ s64 sys_unshare(struct task *t, const struct syscall_args *a)
 		task_set_ns(t, c.set);
 		task_update_identity(t);
 	}
+	if (c.cred)
+		cred_change_commit(t, c.cred);
 	return 0;
 }
 
@@ -185,9 +225,31 @@ static int enter_mounts(struct task *t, struct ns *n)
 	return 0;
 }
 
+/* userns_install */
+static int enter_user(struct task *t, struct ns *n)
+{
+	struct user_ns *u = container_of(n, struct user_ns, ns);
+	struct cred *c;
+
+	/* Nobody regains in a namespace what he has given up on in it. */
+	if (t->caller.cred->user_ns == u || t->group->nthreads > 1 ||
+	    ref_count(&t->caller.fs->ref) > 1)
+		return -EINVAL;
+	if (!cred_has_cap_in(t->caller.cred, u, CAP_SYS_ADMIN))
+		return -EPERM;
+	c = cred_change_begin(t);
+	if (!c)
+		return -ENOMEM;
+	cred_enter_user_ns(c, user_ns_get(u));
+	cred_change_commit(t, c);
+	return 0;
+}
+
 static int enter(struct task *t, struct ns *n)
 {
 	switch (n->kind) {
+	case NS_USER:
+		return enter_user(t, n);
 	case NS_MNT:
 		return enter_mounts(t, n);
 	case NS_UTS:
@@ -203,14 +265,14 @@ static int enter(struct task *t, struct ns *n)
 /* All namespaces of flags that a pidfd's process is in; what is the caller's already is skipped. */
 static s64 enter_process(struct task *t, int fd, u64 flags)
 {
-	static const enum ns_kind order[] = {NS_CGROUP, NS_IPC, NS_UTS, NS_NET, NS_MNT};
+	static const enum ns_kind order[] = {NS_USER, NS_CGROUP, NS_IPC, NS_UTS, NS_NET, NS_MNT};
 	struct ns *target[array_size(order)] = {0};
 	struct thread_group *g;
 	struct task *leader;
 	u32 file_flags;
 	int err = 0;
 
-	if (!flags || (flags & ~(u64)NS_FLAGS))
+	if (!flags || (flags & ~(u64)(NS_FLAGS | CLONE_NEWUSER)))
 		return -EINVAL;
 	if (pidfd_group(fd, &g, &file_flags))
 		return -EINVAL;

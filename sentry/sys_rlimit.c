@@ -61,10 +61,11 @@ static int may_change(struct task *t, struct task *target)
 	struct cred *tc = task_cred_get(target);
 	if (!tc)
 		return -ESRCH;
-	same = c->uid == tc->euid && c->uid == tc->suid && c->uid == tc->uid &&
-	       c->gid == tc->egid && c->gid == tc->sgid && c->gid == tc->gid;
+	same = cred_has_cap_in(c, tc->user_ns, CAP_SYS_RESOURCE);
+	same |= c->uid == tc->euid && c->uid == tc->suid && c->uid == tc->uid &&
+	        c->gid == tc->egid && c->gid == tc->sgid && c->gid == tc->gid;
 	cred_put(tc);
-	return same || task_capable(t, CAP_SYS_RESOURCE) ? 0 : -EPERM;
+	return same ? 0 : -EPERM;
 }
 
 s64 sys_prlimit64(struct task *t, const struct syscall_args *a)

@@ -54,12 +54,13 @@ static int may_set(struct task *t, struct task *target)
 	const struct cred *c = t->caller.cred;
 	struct cred *tc;
 	bool same;
-	if (target == t || task_capable(t, CAP_SYS_NICE))
+	if (target == t)
 		return 0;
 	tc = task_cred_get(target);
 	if (!tc)
 		return -ESRCH;
-	same = c->euid == tc->euid || c->euid == tc->uid;
+	same = c->euid == tc->euid || c->euid == tc->uid ||
+	       cred_has_cap_in(c, tc->user_ns, CAP_SYS_NICE);
 	cred_put(tc);
 	return same ? 0 : -EPERM;
 }
@@ -272,7 +273,8 @@ static int set_nice(struct task *t, struct task *target, int nice, int result)
 {
 	const struct cred *c = t->caller.cred;
 	const struct cred *tc = target->caller.cred;
-	if (c->euid != tc->uid && c->euid != tc->euid && !task_capable(t, CAP_SYS_NICE))
+	if (c->euid != tc->uid && c->euid != tc->euid &&
+	    !cred_has_cap_in(c, tc->user_ns, CAP_SYS_NICE))
 		return -EPERM;
 	if (nice < target->nice && !task_capable(t, CAP_SYS_NICE) &&
 	    (u64)(20 - nice) > task_rlimit(target, RLIMIT_NICE))
@@ -293,7 +295,8 @@ static int set_ioprio(struct task *t, struct task *target, int ioprio, int resul
 {
 	const struct cred *c = t->caller.cred;
 	const struct cred *tc = target->caller.cred;
-	if (tc->uid != c->euid && tc->uid != c->uid && !task_capable(t, CAP_SYS_NICE))
+	if (tc->uid != c->euid && tc->uid != c->uid &&
+	    !cred_has_cap_in(c, tc->user_ns, CAP_SYS_NICE))
 		return -EPERM;
 	target->ioprio = ioprio;
 	return result == -ESRCH ? 0 : result;
@@ -324,6 +327,7 @@ static int each_task(struct task *t, int which, u32 who, each_fn *fn, int value)
 {
 	struct thread_group *g;
 	struct pid_entry *e;
+	u32 uid = t->caller.cred->uid;
 	int result = -ESRCH;
 	lock_guard(&kernel.tasks_lock);
 	switch (which) {
@@ -341,8 +345,10 @@ static int each_task(struct task *t, int which, u32 who, each_fn *fn, int value)
 		return result;
 	}
 	}
+	if (who)
+		uid = user_ns_uid_in(t->caller.cred->user_ns, who);
 	TAILQ_FOREACH (g, &kernel.groups, all_link)
-		if (g->leader->caller.cred->uid == (who ? who : t->caller.cred->uid))
+		if (g->leader->caller.cred->uid == uid && uid != NO_ID)
 			result = each_of_group(t, g, fn, value, result);
 	return result;
 }

@@ -24,13 +24,15 @@
 
 static void stat_fill(struct stat *st, const struct inode *i, const struct attr *a)
 {
+	const struct user_ns *u = caller_cred()->user_ns;
+
 	memset(st, 0, sizeof(*st));
 	st->st_dev = i->sb->dev;
 	st->st_ino = i->ino;
 	st->st_nlink = a->nlink;
 	st->st_mode = a->mode;
-	st->st_uid = a->uid;
-	st->st_gid = a->gid;
+	st->st_uid = user_ns_uid_show(u, a->uid);
+	st->st_gid = user_ns_gid_show(u, a->gid);
 	st->st_rdev = a->rdev;
 	st->st_size = (off_t)a->size;
 	st->st_blksize = a->blksize;
@@ -104,6 +106,7 @@ static struct statx_timestamp statx_time(struct timespec ts)
 
 static void statx_fill(struct statx *sx, const struct object *o, const struct attr *a)
 {
+	const struct user_ns *u = caller_cred()->user_ns;
 	const struct inode *i = o->inode;
 
 	memset(sx, 0, sizeof(*sx));
@@ -114,8 +117,8 @@ static void statx_fill(struct statx *sx, const struct object *o, const struct at
 	}
 	sx->stx_blksize = a->blksize;
 	sx->stx_nlink = a->nlink;
-	sx->stx_uid = a->uid;
-	sx->stx_gid = a->gid;
+	sx->stx_uid = user_ns_uid_show(u, a->uid);
+	sx->stx_gid = user_ns_gid_show(u, a->gid);
 	sx->stx_mode = (u16)a->mode;
 	sx->stx_ino = i->ino;
 	sx->stx_size = a->size;

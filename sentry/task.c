@@ -231,17 +231,20 @@ void task_update_identity(struct task *t)
 {
 	const struct thread_group *g = t->group;
 	const struct cred *c = t->caller.cred;
+	const struct user_ns *u = c->user_ns;
 	u32 persona = atomic_load(&t->group->personality) & PER_MASK;
 	struct thread_identity id = {
 	    .pid = g->pid,
 	    .tid = t->tid,
-	    .uid = c->uid,
-	    .euid = c->euid,
-	    .gid = c->gid,
-	    .egid = c->egid,
+	    .uid = user_ns_uid_show(u, c->uid),
+	    .euid = user_ns_uid_show(u, c->euid),
+	    .gid = user_ns_gid_show(u, c->gid),
+	    .egid = user_ns_gid_show(u, c->egid),
 	    .names = t->ns && uts_is_published(t->ns->uts) && persona != PER_LINUX32,
 	};
 	bool watched = t->seccomp || t->trace.flags;
+	/* Another may write the maps of the namespace at any time, but only once. */
+	bool unsettled = u->ns.owner && !(atomic_load(&u->uid_map) && atomic_load(&u->gid_map));
 	/* A filter of the guest's, or its tracer, must see every call: the stub answers none. */
 	if (!t->thread)
 		return;
@@ -252,7 +255,7 @@ void task_update_identity(struct task *t)
 		platform_thread_set_parent(t->thread, g->parent ? g->parent->pid : 0);
 		platform_thread_set_any_cpu(t->thread, t->cpus_allowed == kernel.cpus_online);
 	}
-	platform_thread_set_identity(t->thread, watched ? NULL : &id);
+	platform_thread_set_identity(t->thread, watched || unsettled ? NULL : &id);
 }
 
 void task_set_comm(struct task *t, const char *name)

@@ -11,7 +11,7 @@
 int task_access(struct task *t, struct task *target)
 {
 	const struct cred *c = t->caller.cred;
-	bool same_ids, subset;
+	bool same_ids, subset, may;
 	if (target->group == t->group)
 		return 0;
 	struct cred *tc = task_cred_get(target);
@@ -19,9 +19,10 @@ int task_access(struct task *t, struct task *target)
 		return -ESRCH;
 	same_ids = c->uid == tc->euid && c->uid == tc->suid && c->uid == tc->uid &&
 	           c->gid == tc->egid && c->gid == tc->sgid && c->gid == tc->gid;
-	subset = (tc->cap_permitted & ~c->cap_permitted) == 0;
+	subset = c->user_ns == tc->user_ns && (tc->cap_permitted & ~c->cap_permitted) == 0;
+	may = cred_has_cap_in(c, tc->user_ns, CAP_SYS_PTRACE);
 	cred_put(tc);
-	if (cred_has_cap(c, CAP_SYS_PTRACE))
+	if (may)
 		return 0;
 	if (!same_ids || !target->group->dumpable || !subset)
 		return -EPERM;

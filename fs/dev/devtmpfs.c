@@ -69,4 +69,5 @@ static int devtmpfs_mount(const struct fs_type *type unused_arg, const char *sou
 	return 0;
 }
 
-const struct fs_type devtmpfs_type = {.name = "devtmpfs", .mount = devtmpfs_mount, .nodev = true};
+const struct fs_type devtmpfs_type = {
+    .name = "devtmpfs", .mount = devtmpfs_mount, .nodev = true, .only_initial = true};

@@ -219,8 +219,8 @@ int layer_clear(struct inode *dir, bool whiteouts_only)
 	struct name_list l = {0};
 	int err = layer_list(dir, name_collect, &l);
 
-	for (char *at = l.names; !err && at < l.names + l.len; at += strlen(at) + 1)
-		err = remove_entry(dir, at, whiteouts_only);
+	for (size_t at = 0; !err && at < l.len; at += strlen(l.names + at) + 1)
+		err = remove_entry(dir, l.names + at, whiteouts_only);
 	free(l.names);
 	return err;
 }

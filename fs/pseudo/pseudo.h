@@ -42,6 +42,14 @@ struct pseudo_child {
 	u8 type; /* DT_* */
 };
 
+/* A write(2): what store gets, and more. */
+struct pseudo_write {
+	char *buf; /* NUL-terminated */
+	size_t n;
+	u64 pos;
+	const struct cred *opener;
+};
+
 struct pseudo_node {
 	const char *name; /* in its parent's table */
 	u32 mode;         /* type and permissions */
@@ -64,6 +72,8 @@ struct pseudo_node {
 	int (*show)(const struct pseudo_ref *ref, struct text *t);
 	/* A write(2) of n bytes, NUL-terminated sentry copy (at most a page). 0 or -errno. */
 	int (*store)(const struct pseudo_ref *ref, char *buf, size_t n);
+	/* The same, where it matters who opened the file, and how far into it is written. */
+	int (*write)(const struct pseudo_ref *ref, const struct pseudo_write *w);
 	/* Files with ops of their own (/proc/PID/mem): sets f->ops. */
 	int (*open)(const struct pseudo_ref *ref, struct file *f);
 

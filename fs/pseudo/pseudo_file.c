@@ -58,15 +58,19 @@ static ssize_t text_write(struct file *f, struct uio *src, u64 *pos)
 	ssize_t got;
 	int err;
 
-	if (!pi->node->store)
+	if (!pi->node->store && !pi->node->write)
 		return -EIO;
 	buf = malloc(n + 1);
 	if (!buf)
 		return -ENOMEM;
 	got = uio_read(src, buf, n);
 	if (got >= 0) {
+		struct pseudo_write w = {
+		    .buf = buf, .n = (size_t)got, .pos = *pos, .opener = f->cred};
+
 		buf[got] = 0;
-		err = pi->node->store(&pi->ref, buf, (size_t)got);
+		err = pi->node->write ? pi->node->write(&pi->ref, &w)
+		                      : pi->node->store(&pi->ref, buf, (size_t)got);
 		if (err)
 			got = err;
 		else if (*pos != FILE_POS_APPEND)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include "base/caller.h"
 #include "fs/tmpfs/tmpfs_internal.h"
 
 static _Atomic u64 global_limit = ~0ULL, global_used; /* pages */
@@ -152,9 +153,11 @@ static bool parse_option(struct options *o, const char *key, const char *value)
 		return ok;
 	}
 	if (strcmp(key, "uid") == 0)
-		return parse_id(value, 10, &o->uid);
+		return parse_id(value, 10, &o->uid) &&
+		       (o->uid = user_ns_uid_in(caller_cred()->user_ns, o->uid)) != NO_ID;
 	if (strcmp(key, "gid") == 0)
-		return parse_id(value, 10, &o->gid);
+		return parse_id(value, 10, &o->gid) &&
+		       (o->gid = user_ns_gid_in(caller_cred()->user_ns, o->gid)) != NO_ID;
 	if (!parse_size(value, &n))
 		return false;
 	if (strcmp(key, "size") == 0)
@@ -263,7 +266,12 @@ static int tmpfs_mount(const struct fs_type *type, const char *source, u64 flags
 {
 	/* As many inodes as pages: they take sentry memory, too. */
 	struct options o = {
-	    .mode = 01777, .max_pages = default_pages(), .max_inodes = default_pages()};
+	    .mode = 01777,
+	    .max_pages = default_pages(),
+	    .max_inodes = default_pages(),
+	    .uid = caller_cred()->fsuid,
+	    .gid = caller_cred()->fsgid,
+	};
 	struct tmpfs_super *fs = calloc(1, sizeof(*fs));
 	struct super *sb = malloc(sizeof(*sb));
 	struct create c;

@@ -47,10 +47,10 @@ int vfs_chmod(struct path path, u32 mode)
 	err = inode_getattr(i, &a);
 	if (err)
 		return err;
-	if (a.uid != c->fsuid && !cred_has_cap(c, CAP_FOWNER))
+	if (a.uid != c->fsuid && !cred_has_cap_over(c, a.uid, a.gid, CAP_FOWNER))
 		return -EPERM;
 	/* Nobody gives a program a group that is not his own. */
-	if (!cred_in_group(c, a.gid) && !cred_has_cap(c, CAP_FSETID))
+	if (!cred_in_group(c, a.gid) && !cred_has_cap_over(c, a.uid, a.gid, CAP_FSETID))
 		s.mode &= ~(u32)S_ISGID;
 	return do_setattr(path, &s, IN_ATTRIB);
 }
@@ -59,16 +59,17 @@ int vfs_chown(struct path path, u32 uid, u32 gid)
 {
 	struct inode *i = dentry_inode(path.dentry);
 	const struct cred *c = caller_cred();
-	bool may = cred_has_cap(c, CAP_CHOWN);
 	struct setattr s = {.uid = uid, .gid = gid};
 	struct attr a;
 	u32 mode;
+	bool may;
 	int err = vfs_want_write(path);
 
 	if (!err)
 		err = inode_getattr(i, &a);
 	if (err)
 		return err;
+	may = cred_has_cap_over(c, a.uid, a.gid, CAP_CHOWN);
 	if (uid != (u32)-1) {
 		if (!may && (a.uid != c->fsuid || uid != a.uid))
 			return -EPERM;
@@ -80,7 +81,7 @@ int vfs_chown(struct path path, u32 uid, u32 gid)
 		s.valid |= SET_GID;
 	}
 	/* chown(2): set-ID bits go, even for root, unless S_ISGID means mandatory locking. */
-	mode = S_ISDIR(a.mode) ? a.mode : mode_without_privilege(a.mode, a.gid, c);
+	mode = S_ISDIR(a.mode) ? a.mode : mode_without_privilege(&a, c);
 	if (mode != a.mode) {
 		s.valid |= SET_MODE;
 		s.mode = mode & 07777;
@@ -158,7 +159,7 @@ int vfs_utimes(struct path path, const struct timespec ts[2])
 		err = inode_getattr(i, &a);
 	if (err)
 		return err;
-	if (a.uid != c->fsuid && !cred_has_cap(c, CAP_FOWNER)) {
+	if (a.uid != c->fsuid && !cred_has_cap_over(c, a.uid, a.gid, CAP_FOWNER)) {
 		/* 'Now' is what a write would set, so the right to write is enough. */
 		if (!both_now)
 			return -EPERM;
@@ -183,8 +184,10 @@ struct cred *vfs_access_cred(struct cred *c)
 {
 	struct cred *r;
 
-	if (c->fsuid == c->uid && c->fsgid == c->gid && (c->uid == 0 || c->cap_effective == 0) &&
-	    (c->uid != 0 || c->cap_effective == c->cap_permitted))
+	bool root = cred_is_root_uid(c, c->uid);
+
+	if (c->fsuid == c->uid && c->fsgid == c->gid && (root || c->cap_effective == 0) &&
+	    (!root || c->cap_effective == c->cap_permitted))
 		return cred_get(c);
 	r = cred_clone(c, c->ngroups);
 	if (!r)
@@ -192,7 +195,7 @@ struct cred *vfs_access_cred(struct cred *c)
 	r->fsuid = c->uid;
 	r->fsgid = c->gid;
 	if (!(c->securebits & SECBIT_NO_SETUID_FIXUP))
-		r->cap_effective = c->uid == 0 ? c->cap_permitted : 0;
+		r->cap_effective = root ? c->cap_permitted : 0;
 	return r;
 }
 

@@ -343,6 +343,7 @@ int mount_ns_clone(struct mount_ns *old, struct user_ns *owner, struct mount_ns 
 	ns->root = TAILQ_FIRST(&copies);
 	while ((m = TAILQ_FIRST(&copies))) {
 		TAILQ_REMOVE(&copies, m, ns_link);
+		m->locked |= ns->ns.owner != old->ns.owner;
 		mount_ns_add(ns, m);
 	}
 	lock_release(&mounts_lock);

@@ -22,6 +22,7 @@ struct mount {
 	struct mount_ns *ns;       /* NULL once detached */
 	u64 flags; /* MS_RDONLY, NOSUID, NODEV, NOEXEC, NOATIME, RELATIME of this mount */
 	u32 id;
+	bool locked; /* came from a more privileged namespace: stays where it is, flags and all */
 	_Atomic u32 expiry;  /* umount2(MNT_EXPIRE) marked it and nobody used it since */
 	_Atomic s32 writers; /* files open for writing through it */
 	TAILQ_ENTRY(mount) ns_link;
@@ -56,7 +57,8 @@ bool path_equal(struct path a, struct path b);
 /* A namespace whose root is sb. One reference each. */
 must_check int mount_ns_create(struct super *sb, u64 flags, struct user_ns *owner,
                                struct mount_ns **out);
-/* Copies every mount of ns. root and cwd, within ns, move to the copies (references too). */
+/* Copies every mount of ns; into the hands of another user namespace, locked. root and cwd, within
+ * ns, move to the copies (references too). */
 must_check int mount_ns_clone(struct mount_ns *ns, struct user_ns *owner, struct mount_ns **out,
                               struct path *root, struct path *cwd);
 struct ns *mount_ns_base(struct mount_ns *ns);

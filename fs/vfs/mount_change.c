@@ -132,7 +132,7 @@ int mount_move(struct mount_ns *ns, struct path from, struct path to)
 	dir = mountpoint_lock(to);
 	lock_acquire(&mounts_lock);
 	p = to.mnt ? mount_peek_top(to) : to;
-	err = m->ns != ns || !m->parent ? -EINVAL : check_mountpoint(ns, p, m->root);
+	err = m->ns != ns || !m->parent || m->locked ? -EINVAL : check_mountpoint(ns, p, m->root);
 	for (up = p.mnt; !err && up; up = up->parent) {
 		if (up == m)
 			err = -ELOOP;
@@ -163,7 +163,7 @@ int mount_detach(struct mount_ns *ns, struct path at, int flags)
 	if ((flags & MNT_EXPIRE) && (flags & (MNT_FORCE | MNT_DETACH)))
 		return -EINVAL;
 	lock_acquire(&mounts_lock);
-	if (!m || at.dentry != m->root || m->ns != ns || !m->parent)
+	if (!m || at.dentry != m->root || m->ns != ns || !m->parent || m->locked)
 		err = -EINVAL;
 	else if (!(flags & MNT_DETACH) && in_use(m))
 		err = -EBUSY;
@@ -179,6 +179,9 @@ int mount_detach(struct mount_ns *ns, struct path at, int flags)
 	mount_drop_list(&gone);
 	return err;
 }
+
+/* What a less privileged namespace may not take from a mount that it has inherited. */
+#define LOCKED_FLAGS (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 int mount_remount(struct mount_ns *ns, struct path at, u64 flags, bool bind, const char *data)
 {
@@ -198,6 +201,8 @@ int mount_remount(struct mount_ns *ns, struct path at, u64 flags, bool bind, con
 	lock_acquire(&mounts_lock);
 	if (m->ns != ns)
 		err = -EINVAL;
+	else if (m->locked && (m->flags & LOCKED_FLAGS & ~flags))
+		err = -EPERM;
 	else
 		__atomic_store_n(&m->flags, mount_flags_effective(flags), __ATOMIC_RELAXED);
 	if (!err && !bind)
@@ -228,7 +233,7 @@ static int check_pivot(struct mount_ns *ns, struct path root, struct path new_ro
 	if (new_root.mnt == root.mnt || put_old.mnt == root.mnt)
 		return -EBUSY;
 	if (root.dentry != root.mnt->root || new_root.dentry != new_root.mnt->root ||
-	    !new_root.mnt->parent)
+	    !new_root.mnt->parent || new_root.mnt->locked)
 		return -EINVAL;
 	if (!reachable(put_old, new_root) || !reachable(new_root, root))
 		return -EINVAL;

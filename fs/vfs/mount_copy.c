@@ -29,6 +29,7 @@ static void copy_one(struct mount *c, struct mount *m, struct dentry *root)
 	c->sb = super_get(m->sb);
 	c->root = dentry_get(root);
 	c->flags = m->flags;
+	c->locked = m->locked;
 	m->copy = c;
 	if (m->parent && m->parent->copy)
 		mount_place(c, m->parent->copy, m->mountpoint);

@@ -79,7 +79,7 @@ void create_init(struct create *c, struct inode *dir, u32 mode)
 		c->mode |= S_ISGID;
 	/* Who is not in that group may not make programs that run with it. */
 	else if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
-	         !cred_in_group(cred, c->gid) && !cred_has_cap(cred, CAP_FSETID))
+	         !cred_in_group(cred, c->gid) && !cred_has_cap_over(cred, d.uid, d.gid, CAP_FSETID))
 		c->mode &= ~(u32)S_ISGID;
 }
 

@@ -56,7 +56,8 @@ struct fs_type {
 	/* data: mount(2) options. *out with one reference. */
 	int (*mount)(const struct fs_type *type, const char *source, u64 flags, const char *data,
 	             struct super **out);
-	bool nodev; /* as in /proc/filesystems */
+	bool nodev;        /* as in /proc/filesystems */
+	bool only_initial; /* not for the root of another user namespace to mount */
 };
 
 /* Gives sb a device number and one reference. sb is heap memory, freed by super_put after

@@ -20,7 +20,9 @@ struct dentry *dcache_peek(struct dentry *parent, const char *name, size_t len);
 
 /* permission.c */
 must_check int sticky_check(struct inode *dir, struct inode *victim, const struct cred *c);
-u32 mode_without_privilege(u32 mode, u32 gid, const struct cred *c);
+u32 mode_without_privilege(const struct attr *a, const struct cred *c);
+/* c has the capability over i. */
+bool inode_capable(struct inode *i, const struct cred *c, int cap);
 /* Before a write or truncation by the caller: drops set-ID bits it may not keep. */
 must_check int inode_remove_privs(struct inode *i);
 

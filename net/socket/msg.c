@@ -89,14 +89,16 @@ static int take_cred(struct msg *m, const struct cmsghdr *c)
 	if (c->cmsg_len != CMSG_LEN(sizeof(u)))
 		return -EINVAL;
 	memcpy(&u, CMSG_DATA(c), sizeof(u));
-	if (u.uid == (uid_t)-1 || u.gid == (gid_t)-1)
+	u.uid = user_ns_uid_in(me->user_ns, u.uid);
+	u.gid = user_ns_gid_in(me->user_ns, u.gid);
+	if (u.uid == NO_ID || u.gid == NO_ID)
 		return -EINVAL;
 	bool pid_ok = u.pid == caller()->pid || cred_has_cap(me, CAP_SYS_ADMIN);
 	bool there = u.pid == caller()->pid || !caller()->knows || caller()->knows(u.pid);
 	bool uid_ok = u.uid == me->uid || u.uid == me->euid || u.uid == me->suid ||
-	              cred_has_cap(me, CAP_SETUID);
+	              cred_has_own_cap(me, CAP_SETUID);
 	bool gid_ok = u.gid == me->gid || u.gid == me->egid || u.gid == me->sgid ||
-	              cred_has_cap(me, CAP_SETGID);
+	              cred_has_own_cap(me, CAP_SETGID);
 	if (!pid_ok || !uid_ok || !gid_ok)
 		return -EPERM;
 	if (!there)
@@ -180,7 +182,11 @@ static void deliver_files(struct msg *m)
 void msg_deliver_control(struct msg *m)
 {
 	if (m->has_cred) {
-		struct ucred u = {.pid = m->cred.pid, .uid = m->cred.uid, .gid = m->cred.gid};
+		const struct user_ns *ns = caller_cred()->user_ns;
+		struct ucred u = {.pid = m->cred.pid,
+		                  .uid = user_ns_uid_show(ns, m->cred.uid),
+		                  .gid = user_ns_gid_show(ns, m->cred.gid)};
+
 		msg_put_control(m, SOL_SOCKET, SCM_CREDENTIALS, &u, sizeof(u));
 	}
 	if (m->files) {

@@ -111,13 +111,14 @@ u32 unix_ready(struct socket *s)
 
 static int peer_cred(struct unix_socket *u, void *val, u32 *len)
 {
+	const struct user_ns *ns = caller_cred()->user_ns;
 	struct ucred c = {.pid = 0, .uid = -1, .gid = -1};
 
 	lock_acquire(&u->lock);
 	if (u->peer_cred) {
 		c.pid = u->peer_pid;
-		c.uid = u->peer_cred->euid;
-		c.gid = u->peer_cred->egid;
+		c.uid = user_ns_uid_show(ns, u->peer_cred->euid);
+		c.gid = user_ns_gid_show(ns, u->peer_cred->egid);
 	}
 	lock_release(&u->lock);
 	*len = min_of(*len, (u32)sizeof(c));

@@ -19,6 +19,7 @@
  */
 #include "base/bug.h"
 #include "base/fiber.h"
+#include "base/sanitizer.h"
 #include "platform/systrap/systrap.h"
 #include <errno.h>
 #include <sched.h>
@@ -118,7 +119,7 @@ void armed_wait(struct systrap_thread *t)
 	}
 }
 
-static struct poller *poller_get(void)
+static no_tsan struct poller *poller_get(void)
 {
 	if (!poller_self) {
 		u32 i = atomic_fetch_add(&poller_count, 1);

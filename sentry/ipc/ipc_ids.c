@@ -2,6 +2,9 @@
 #include "sentry/ipc/ipc_ids.h"
 #include "base/caller.h"
 #include "base/timer.h"
+#include "sentry/ipc/ipc.h"
+#include "sentry/ns_set.h"
+#include "sentry/task.h"
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdlib.h>
@@ -15,6 +18,12 @@ s64 ipc_now(void)
 	return (s64)(time_realtime() / 1000000000);
 }
 
+/* Over the caller's IPC namespace, which is where o is. */
+static bool capable(const struct cred *c, int cap)
+{
+	return cred_has_cap_in(c, ipc_ns_base(task_self()->ns->ipc)->owner, cap);
+}
+
 int ipc_permission(const struct ipc_object *o, u32 want)
 {
 	const struct cred *c = caller_cred();
@@ -24,7 +33,7 @@ int ipc_permission(const struct ipc_object *o, u32 want)
 		granted >>= 6;
 	else if (cred_in_group(c, o->cgid) || cred_in_group(c, o->gid))
 		granted >>= 3;
-	if ((asked & ~granted & 7) && !cred_has_cap(c, CAP_IPC_OWNER))
+	if ((asked & ~granted & 7) && !capable(c, CAP_IPC_OWNER))
 		return -EACCES;
 	return 0;
 }
@@ -33,28 +42,32 @@ int ipc_owner(const struct ipc_object *o)
 {
 	const struct cred *c = caller_cred();
 
-	return c->euid == o->cuid || c->euid == o->uid || cred_has_cap(c, CAP_SYS_ADMIN) ? 0
-	                                                                                 : -EPERM;
+	return c->euid == o->cuid || c->euid == o->uid || capable(c, CAP_SYS_ADMIN) ? 0 : -EPERM;
 }
 
 void ipc_perm_get(const struct ipc_object *o, struct ipc_perm *out)
 {
+	const struct user_ns *u = caller_cred()->user_ns;
+
 	memset(out, 0, sizeof(*out));
 	out->__key = o->key;
-	out->uid = o->uid;
-	out->gid = o->gid;
-	out->cuid = o->cuid;
-	out->cgid = o->cgid;
+	out->uid = user_ns_uid_show(u, o->uid);
+	out->gid = user_ns_gid_show(u, o->gid);
+	out->cuid = user_ns_uid_show(u, o->cuid);
+	out->cgid = user_ns_gid_show(u, o->cgid);
 	out->mode = o->mode;
 	out->__seq = o->seq;
 }
 
 int ipc_perm_set(struct ipc_object *o, const struct ipc_perm *in)
 {
-	if (in->uid == (u32)-1 || in->gid == (u32)-1)
+	const struct user_ns *u = caller_cred()->user_ns;
+	u32 uid = user_ns_uid_in(u, in->uid), gid = user_ns_gid_in(u, in->gid);
+
+	if (uid == NO_ID || gid == NO_ID)
 		return -EINVAL;
-	o->uid = in->uid;
-	o->gid = in->gid;
+	o->uid = uid;
+	o->gid = gid;
 	o->mode = (o->mode & ~(u32)0777) | (in->mode & 0777);
 	return 0;
 }

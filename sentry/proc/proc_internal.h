@@ -36,6 +36,12 @@ int show_task_smaps(const struct pseudo_ref *ref, struct text *t);
 int show_task_smaps_rollup(const struct pseudo_ref *ref, struct text *t);
 int show_task_mounts(const struct pseudo_ref *ref, struct text *t);
 int show_task_mountinfo(const struct pseudo_ref *ref, struct text *t);
+int show_uid_map(const struct pseudo_ref *ref, struct text *t);
+int show_gid_map(const struct pseudo_ref *ref, struct text *t);
+int show_setgroups(const struct pseudo_ref *ref, struct text *t);
+int write_uid_map(const struct pseudo_ref *ref, const struct pseudo_write *w);
+int write_gid_map(const struct pseudo_ref *ref, const struct pseudo_write *w);
+int write_setgroups(const struct pseudo_ref *ref, const struct pseudo_write *w);
 int open_task_mem(const struct pseudo_ref *ref, struct file *f);
 
 /* Descriptors: /proc/PID/fd and fdinfo. */

@@ -33,14 +33,15 @@ int ref_may_read(const struct pseudo_ref *ref)
 	struct cred *c;
 	bool same;
 
-	if (t->group->pid == caller()->pid || cred_has_cap(me, CAP_SYS_PTRACE))
+	if (t->group->pid == caller()->pid)
 		return 0;
 	c = task_cred_get(t);
 	if (!c)
 		return -ESRCH;
-	same = me->fsuid == c->uid && me->fsuid == c->euid && me->fsuid == c->suid &&
-	       me->fsgid == c->gid && me->fsgid == c->egid && me->fsgid == c->sgid &&
-	       atomic_load(&t->group->dumpable);
+	same = cred_has_cap_in(me, c->user_ns, CAP_SYS_PTRACE);
+	same |= me->fsuid == c->uid && me->fsuid == c->euid && me->fsuid == c->suid &&
+	        me->fsgid == c->gid && me->fsgid == c->egid && me->fsgid == c->sgid &&
+	        atomic_load(&t->group->dumpable);
 	cred_put(c);
 	return same ? 0 : -EACCES;
 }
@@ -264,18 +265,6 @@ static int show_io(const struct pseudo_ref *ref unused_arg, struct text *t)
 	return 0;
 }
 
-static int show_id_map(const struct pseudo_ref *ref unused_arg, struct text *t)
-{
-	text_add(t, "%10u %10u %10u\n", 0u, 0u, 4294967295u);
-	return 0;
-}
-
-static int show_setgroups(const struct pseudo_ref *ref unused_arg, struct text *t)
-{
-	text_add(t, "allow\n");
-	return 0;
-}
-
 static int show_coredump_filter(const struct pseudo_ref *ref unused_arg, struct text *t)
 {
 	text_add(t, "00000033\n");
@@ -376,6 +365,10 @@ static ssize_t name_time(const struct pseudo_ref *ref unused_arg, char *buf, siz
 	{                                                                                          \
 		.name = (label), .mode = S_IFREG | 0400, .show = (fn)                              \
 	}
+#define WRITE(label, fn, put)                                                                      \
+	{                                                                                          \
+		.name = (label), .mode = S_IFREG | 0644, .show = (fn), .write = (put)              \
+	}
 #define EDIT(label, fn, set)                                                                       \
 	{                                                                                          \
 		.name = (label), .mode = S_IFREG | 0644, .show = (fn), .store = (set)              \
@@ -436,19 +429,20 @@ static bool tid_next(const struct pseudo_ref *dir, u64 from, struct pseudo_child
 	     .mode = S_IFDIR | 0555,                                                               \
 	     .find = find_task_fdinfo,                                                             \
 	     .next = next_task_fd},                                                                \
-	    TEXT("gid_map", show_id_map), SECRET("io", show_io), TEXT("limits", show_limits),      \
-	    TEXT("maps", show_task_maps),                                                          \
+	    WRITE("gid_map", show_gid_map, write_gid_map), SECRET("io", show_io),                  \
+	    TEXT("limits", show_limits), TEXT("maps", show_task_maps),                             \
 	    {.name = "mem", .mode = S_IFREG | 0600, .open = open_task_mem},                        \
 	    TEXT("mountinfo", show_task_mountinfo), TEXT("mounts", show_task_mounts),              \
 	    {.name = "net", .mode = S_IFDIR | 0555, .children = proc_net_children},                \
 	    {.name = "ns", .mode = S_IFDIR | 0511, .children = ns_children},                       \
 	    TEXT("oom_score", show_oom_score), EDIT("oom_score_adj", show_oom_adj, store_oom_adj), \
 	    SECRET("personality", show_personality), TEXT("sessionid", show_minus_one),            \
-	    EDIT("loginuid", show_minus_one, store_ignored), TEXT("setgroups", show_setgroups),    \
-	    TEXT("smaps", show_task_smaps), TEXT("smaps_rollup", show_task_smaps_rollup),          \
-	    TEXT("stat", show_task_stat), TEXT("statm", show_task_statm),                          \
-	    TEXT("status", show_task_status), SECRET("syscall", show_syscall),                     \
-	    TEXT("uid_map", show_id_map), TEXT("wchan", show_wchan)
+	    EDIT("loginuid", show_minus_one, store_ignored),                                       \
+	    WRITE("setgroups", show_setgroups, write_setgroups), TEXT("smaps", show_task_smaps),   \
+	    TEXT("smaps_rollup", show_task_smaps_rollup), TEXT("stat", show_task_stat),            \
+	    TEXT("statm", show_task_statm), TEXT("status", show_task_status),                      \
+	    SECRET("syscall", show_syscall), WRITE("uid_map", show_uid_map, write_uid_map),        \
+	    TEXT("wchan", show_wchan)
 
 const struct pseudo_node proc_task_children[] = {COMMON_CHILDREN, {0}};
 

@@ -189,8 +189,14 @@ static void add_memory(struct text *t, struct mm *mm)
 
 static void add_credentials(struct text *t, const struct cred *c)
 {
-	text_add(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid,
-	         c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
+	const struct user_ns *u = caller_cred()->user_ns;
+
+	text_add(t, "Uid:\t%u\t%u\t%u\t%u\n", user_ns_uid_show(u, c->uid),
+	         user_ns_uid_show(u, c->euid), user_ns_uid_show(u, c->suid),
+	         user_ns_uid_show(u, c->fsuid));
+	text_add(t, "Gid:\t%u\t%u\t%u\t%u\n", user_ns_gid_show(u, c->gid),
+	         user_ns_gid_show(u, c->egid), user_ns_gid_show(u, c->sgid),
+	         user_ns_gid_show(u, c->fsgid));
 }
 
 static void add_capabilities(struct text *t, const struct cred *c)
