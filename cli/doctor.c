@@ -116,8 +116,6 @@ static void print_needed(void)
 	    lacking ? lacking
 	            : "Guest calls are trapped by seccomp and served through shared memory.");
 	row(seccomp_action(SECCOMP_RET_TRAP), "seccomp trap", "It catches every guest call.");
-	row(seccomp_action(SECCOMP_RET_USER_NOTIF), "seccomp user notification",
-	    "By it a forked guest is given its memory for talking to the sentry.");
 	row(seccomp_action(SECCOMP_RET_KILL_PROCESS), "seccomp kill",
 	    "It ends a sentry that makes a call outside its list.");
 	row(memfd, "memfd_create", "Files that live in memory, and what stubs share, are such.");

@@ -194,6 +194,10 @@ static int exec_swap_image(struct exec *x)
 	task_leave_words(t);
 	/* A vfork child shares its parent's space, as does a CLONE_VM relative. */
 	alone = platform_space_threads(platform_thread_space(old_thread)) == 1;
+	/* The stub that made this one by a fork could still speak for it
+	 * (platform/systrap/attach.c). */
+	if (x->raised)
+		alone = false;
 	if (alone) {
 		m->space = platform_thread_space(old_thread);
 		/* Whoever still looks at the old image must not see the new one. */

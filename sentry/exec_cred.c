@@ -162,6 +162,7 @@ int exec_cred_prepare(struct exec *x)
 	c->securebits &= ~(u32)SECBIT_KEEP_CAPS;
 	x->secure = set_id || (!cred_is_root_uid(c, c->uid) &&
 	                       (effective || (c->cap_permitted & ~c->cap_ambient)));
+	x->raised = set_id || (c->cap_permitted & ~old->cap_permitted);
 	if (c->euid != c->uid || c->egid != c->gid)
 		x->nondumpable = true;
 	return 0;

@@ -24,6 +24,7 @@ struct exec {
 	struct cred *cred; /* the new one; owned until it is the task's */
 	bool secure;       /* AT_SECURE */
 	bool nondumpable;  /* the caller may not read what it executes */
+	bool raised;       /* it may more than the caller */
 	u32 personality_clear;
 
 	/* Where things have come to lie in the new image. */

@@ -82,8 +82,6 @@ struct sentry_rule {
 /* Instructions of the sentry's filter, at most. */
 #define PROGRAM_MAX 1000
 
-#define NOTIF_IOCTL(cmd) ARG_MASK(1, 0xffffffff, (u32)(cmd))
-
 /* clang-format off */
 static const struct sentry_rule rules[] = {
 	/* Waiting and scheduling. */
@@ -108,12 +106,8 @@ static const struct sentry_rule rules[] = {
 	{SYS_fcntl, ALWAYS, NULL, 1, {ARG_EQ(1, F_GETFL)}},
 
 	/* Stubs. */
-	{SYS_process_vm_readv, ALWAYS, "platform/guestmem: large copies", NO_ARGS},
+	{SYS_process_vm_readv, ALWAYS, "platform/guestmem: large copies; platform/attach: whose child it is", NO_ARGS},
 	{SYS_process_vm_writev, ALWAYS, "platform/guestmem: large copies", NO_ARGS},
-	{SYS_ioctl, ALWAYS, "platform/attach: forked stubs ask for their context",
-	 1, {NOTIF_IOCTL(SECCOMP_IOCTL_NOTIF_RECV)}},
-	{SYS_ioctl, ALWAYS, NULL, 1, {NOTIF_IOCTL(SECCOMP_IOCTL_NOTIF_SEND)}},
-	{SYS_ioctl, ALWAYS, NULL, 1, {NOTIF_IOCTL(SECCOMP_IOCTL_NOTIF_ADDFD)}},
 	{SYS_socketpair, ALWAYS, "platform/space: by which a stub is sent files",
 	 2, {ARG_EQ(0, AF_UNIX), ARG_EQ(1, SOCK_SEQPACKET | SOCK_CLOEXEC)}},
 	{SYS_sendmsg, ALWAYS, "platform/exchange: files that a stub maps", NO_ARGS},

@@ -1,10 +1,10 @@
 /*
  * Two filters, stacked. The host runs both for each call and takes the stricter
- * answer (seccomp(2)): killing before trapping before notifying before allowing.
+ * answer (seccomp(2)): killing before trapping before allowing.
  *
- * The gate, a dozen instructions by hand because libseccomp cannot compare the
+ * The gate, a few instructions by hand because libseccomp cannot compare the
  * instruction pointer: a call from anywhere but the stub's text is a guest's and
- * is trapped; the magic call is turned into a notification. That a guest can
+ * is trapped. That a guest can
  * jump into the stub's text is no hole: it decides only whose call it is, not what it may do.
  *
  * The call filter, of libseccomp's rules, is the wall: the stub's own calls, with every
@@ -37,12 +37,9 @@ static int gate_build(struct stub_params *params, u64 text_len)
 	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
 	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
 	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(instruction_pointer) + 4),
-	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (u32)(STUB_TEXT >> 32), 0, 6),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (u32)(STUB_TEXT >> 32), 0, 3),
 	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(instruction_pointer)),
-	    BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, (u32)(STUB_TEXT + text_len), 4, 0),
-	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(nr)),
-	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, STUB_MAGIC_CALL, 0, 1),
-	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+	    BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, (u32)(STUB_TEXT + text_len), 1, 0),
 	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
 	};
@@ -122,17 +119,13 @@ static const struct stub_rule stub_rules[] = {
     {SYS_clone, "a fork, or a thread: two exact flag words", 1, {ARG(0, EQ, STUB_FORK_FLAGS, 0)}},
     {SYS_clone, NULL, 1, {ARG(0, EQ, STUB_THREAD_FLAGS, 0)}},
     {SYS_exit, "the end of a thread", 0, {ARG_NONE}},
-    {SYS_recvmsg, "files to map, from the sentry", 1, {ARG(0, EQ, STUB_SOCKET_FD, 0)}},
+    {SYS_recvmsg, "files to map, from the sentry", 0, {ARG_NONE}},
     {SYS_close, "files that have been mapped", 0, {ARG_NONE}},
     {SYS_getrusage, "CPU time of a guest thread", 1, {ARG(0, EQ, STUB_RUSAGE_THREAD, 0)}},
     {SYS_prctl,
      "death with the sentry",
      2,
      {ARG(0, EQ, PR_SET_PDEATHSIG, 0), ARG(1, EQ, SIGKILL, 0)}},
-    {STUB_MAGIC_CALL,
-     "a forked child asks for its context; never run, answered by the sentry",
-     0,
-     {ARG_NONE}},
 };
 
 void stub_filter_rules(struct filter_rules *out)
@@ -185,7 +178,7 @@ void stub_filter_print(FILE *out)
 		if (!r->why)
 			continue;
 		name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86_64, r->nr);
-		fprintf(out, "  %-16s %s\n", r->nr == STUB_MAGIC_CALL ? "(magic)" : name, r->why);
+		fprintf(out, "  %-16s %s\n", name, r->why);
 		free(name);
 	}
 }

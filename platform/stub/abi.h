@@ -62,7 +62,8 @@ struct stub_request {
 enum stub_verb {
 	VERB_RESUME,     /* host operations, copy-out, registers, back to guest code */
 	VERB_OPS,        /* host operations only; result: the last one's */
-	VERB_FORK,       /* arg[0] token, arg[1] address of the child's tid word; result: pid */
+	VERB_FORK,       /* arg[0] token, arg[1] address of the child's tid word; two files come:
+	                    the child's context and socket; result: pid */
 	VERB_CLONE,      /* arg[0] index of the new thread; result: tid */
 	VERB_EXIT,       /* end this host thread */
 	VERB_COPY_IN,    /* arg: guest address, length, window offset; result: bytes */
@@ -182,22 +183,18 @@ struct stub_shared {
 	_Alignas(PAGE_SIZE) struct marshal_desc marshal[MARSHAL_NR];
 };
 
-/* What the zygote needs to become a stub; the page stays, private and unimportant. */
+/* What the zygote needs to become a stub; the page stays, private to each stub. */
 #define STUB_FILTER_MAX 1000
 struct stub_params {
 	u64 bounce, bounce_len; /* where the boot script ran; unmapped first */
+	u64 token;              /* of the fork by which this stub came: see spawn.c */
+	s32 socket;             /* by which files come */
 	u32 gate_len, call_len;
 	u64 gate[STUB_FILTER_MAX]; /* struct sock_filter: the instruction pointer and the magic call
 	                            */
 	u64 call[STUB_FILTER_MAX]; /* struct sock_filter: the stub's own calls */
 };
 
-/*
- * The magic call, by which a forked child asks for its context. The gate
- * filter turns it into a user notification, so the host never runs it; should the
- * sentry be gone, it fails with ENOSYS. Any harmless number will do.
- */
-#define STUB_MAGIC_CALL 111 /* getpgrp */
 /* CLONE_PARENT | CLONE_CHILD_CLEARTID */
 #define STUB_FORK_FLAGS 0x00208000UL
 /* CLONE_VM | FS | FILES | SIGHAND | THREAD | SYSVSEM | CHILD_CLEARTID */

@@ -35,7 +35,8 @@ void receive_files(s32 *fd, u32 count)
 	for (u32 i = 0; i < count; i++)
 		fd[i] = -1;
 	do
-		n = host3(__NR_recvmsg, STUB_SOCKET_FD, &msg, MSG_CMSG_CLOEXEC);
+		n = host3(__NR_recvmsg, ((struct stub_params *)STUB_PARAMS)->socket, &msg,
+		          MSG_CMSG_CLOEXEC);
 	while (n == -EINTR);
 	/* NOLINTBEGIN(clang-analyzer-core.UndefinedBinaryOperatorResult): the host has filled it in
 	 */

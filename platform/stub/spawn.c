@@ -4,43 +4,60 @@
  * parent trapped, so they start with their parent's registers and FPU state.
  *
  * A fork copies the parent's private stack, hence the frame; the context is not
- * copied (MADV_DONTFORK), and the child must not touch it before it has its own.
+ * copied (MADV_DONTFORK), and the child must not touch it before it has its own, which
+ * the sentry has sent the parent together with the child's end of a new socket. The token
+ * that came with them is in the child's memory from the start: by it the sentry makes sure that
+ * the process that the parent names is this child (platform/systrap/attach.c).
  * A thread gets the frame copied to its own stack.
  *
- * Host calls: clone, prctl, the magic call, recvmsg, mmap, madvise, close, exit.
+ * Host calls: clone, prctl, recvmsg, mmap, madvise, close, exit.
  */
 #include "platform/stub/stub.h"
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
-/* The forked child, before it has a context: everything it needs is on its stack. */
-static noreturn void attach(struct stub_context *ctx, struct host_frame *frame, u64 token)
+struct inheritance {
+	s32 context, socket;
+};
+
+/*
+ * The forked child. Its parent is the sentry (CLONE_PARENT); should that be gone by the time
+ * that the child says it wants to die with it, the warden ends it.
+ */
+static noreturn void attach(struct stub_context *ctx, struct host_frame *frame,
+                            struct inheritance own)
 {
-	s32 fd;
+	struct stub_params *params = (struct stub_params *)STUB_PARAMS;
 	s64 addr;
-	/* The sentry must not leave orphans behind; if it is gone already, the magic call fails. */
 	host3(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL, 0);
-	/* When it returns, the socket is the child's own, and the context waits in it. */
-	if (host3(STUB_MAGIC_CALL, token, 0, 0) < 0)
-		stub_die();
-	receive_files(&fd, 1);
-	if (fd < 0)
-		stub_die();
 	addr = host6(__NR_mmap, STUB_CONTEXTS, STUB_CONTEXTS_SIZE, PROT_READ | PROT_WRITE,
-	             MAP_SHARED | MAP_FIXED, (u64)fd, 0);
+	             MAP_SHARED | MAP_FIXED, (u64)own.context, 0);
 	if (addr != STUB_CONTEXTS ||
 	    host3(__NR_madvise, addr, STUB_CONTEXTS_SIZE, MADV_DONTFORK) != 0)
 		stub_die();
-	host3(__NR_close, fd, 0, 0);
+	host3(__NR_close, own.context, 0, 0);
+	host3(__NR_close, params->socket, 0, 0);
+	params->socket = own.socket;
 	handover_wait(ctx);
 	trap_serve(ctx, frame);
 }
 
 s64 spawn_fork(struct stub_context *ctx, struct host_frame *frame, u64 token, u64 ctid)
 {
-	s64 pid = host6(__NR_clone, STUB_FORK_FLAGS, 0, 0, ctid, 0, 0);
+	u64 seq = ctx->reply.seq;
+	s64 pid = -EMFILE;
+	s32 fd[2];
+	receive_files(fd, 2);
+	((struct stub_params *)STUB_PARAMS)->token = token;
+	if (fd[0] >= 0 && fd[1] >= 0)
+		pid = host6(__NR_clone, STUB_FORK_FLAGS, 0, 0, ctid, 0, 0);
 	if (pid == 0)
-		attach(ctx, frame, token);
+		attach(ctx, frame, (struct inheritance){.context = fd[0], .socket = fd[1]});
+	for (int i = 0; i < 2; i++)
+		if (fd[i] >= 0)
+			host3(__NR_close, fd[i], 0, 0);
+	/* Not sooner: another thread's files would be copied to the child. */
+	atomic_store_explicit(&ctx->ops_done, seq, memory_order_release);
 	return pid;
 }
 

@@ -3,14 +3,13 @@
  * handlers, locks itself in, and stands still in a trap like any guest thread;
  * from then on it does nothing but fork when told to.
  *
- * Host calls: munmap, sigaltstack, rt_sigaction, prctl, seccomp, sendmsg, close (and warden.c's);
+ * Host calls: munmap, sigaltstack, rt_sigaction, prctl, seccomp (and warden.c's);
  * the filters allow no more than the stub's list after that.
  */
 #include "platform/stub/stub.h"
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 
 #define SA_RESTORER 0x04000000
 
@@ -46,47 +45,25 @@ static void handle_signals(void)
 	must(host6(__NR_rt_sigaction, STUB_INTERRUPT_SIGNAL, (u64)&action, 0, 8, 0, 0));
 }
 
-static s64 seccomp_install(u64 *program, u32 len, u64 flags)
+static s64 seccomp_install(u64 *program, u32 len)
 {
 	struct sock_fprog prog = {(u16)len, (struct sock_filter *)program};
-	return host3(__NR_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog);
-}
-
-static void send_fd(s32 fd)
-{
-	union {
-		struct cmsghdr header;
-		u8 bytes[CMSG_SPACE(sizeof(s32))];
-	} control;
-	u8 byte = 0;
-	struct iovec iov = {&byte, 1};
-	struct msghdr msg = {.msg_iov = &iov,
-	                     .msg_iovlen = 1,
-	                     .msg_control = &control,
-	                     .msg_controllen = sizeof(control)};
-	control.header.cmsg_len = CMSG_LEN(sizeof(s32));
-	control.header.cmsg_level = SOL_SOCKET;
-	control.header.cmsg_type = SCM_RIGHTS;
-	*(s32 *)CMSG_DATA(&control.header) = fd;
-	must(host3(__NR_sendmsg, STUB_SOCKET_FD, &msg, 0));
+	return host3(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
 }
 
 void zygote_main(void)
 {
 	struct stub_params *params = (struct stub_params *)STUB_PARAMS;
-	s64 listener;
+	s64 warden;
 	must(host3(__NR_munmap, params->bounce, params->bounce_len, 0));
-	must(warden_start());
+	warden = warden_start();
+	must(warden);
 	handle_signals();
 	must(host6(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0));
-	/* The gate first: after it the listener can still be sent; after the other filter nothing
-	 * can. */
-	listener =
-	    seccomp_install(params->gate, params->gate_len, SECCOMP_FILTER_FLAG_NEW_LISTENER);
-	must(listener);
-	send_fd((s32)listener);
-	must(host3(__NR_close, listener, 0, 0));
-	must(seccomp_install(params->call, params->call_len, 0));
+	must(seccomp_install(params->gate, params->gate_len));
+	must(seccomp_install(params->call, params->call_len));
+	/* The sentry takes it from here, with the first trap. */
+	stub_context_at(STUB_CONTEXTS, 0)->request.value = (u64)warden;
 	__asm__ volatile("movabs $zygote_trap, %%rax; call *%%rax" ::: "rax", "memory");
 	stub_die();
 }

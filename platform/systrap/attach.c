@@ -1,128 +1,94 @@
 /*
- * How a forked stub gets its own context. Its first act is the magic call
- * with the token that its parent was given for it; the filter suspends the child
- * and notifies the sentry, which looks the token up (each is good for one use) and
- * answers by putting the child's own socket in place of its parent's, with
- * the context's memfd waiting in it. One wake-up of the child does it all.
+ * How the sentry comes to know a forked stub.
  *
- * Host calls: ioctl on the listener, sendmsg, pidfd_open. Runs on the reactor.
+ * Before the fork the parent is sent what the child needs: the memfd of its context and its end
+ * of a new socket. The child, a child of the sentry (CLONE_PARENT), maps them by itself and waits
+ * for its first reply; nobody waits for the child. What is left to find out is which host
+ * process it is. The parent says so, but the parent may lie: whoever is named
+ * must be a child of the sentry that nobody else has been taken for, and have in its memory
+ * the token that this one fork was given. A guest could put that token into no process but its own.
+ *
+ * The parent could keep what it was sent for the child, and speak for it. Between a process and
+ * its own copy that is nothing that it could not have had the copy do; but a program
+ * that gains rights by being executed gets a stub from the zygote instead (exec_swap_image).
+ *
+ * Host calls: pidfd_open, waitid, process_vm_readv, close.
  */
-#include "base/bug.h"
-#include "base/fiber.h"
 #include "base/lock.h"
-#include "base/log.h"
 #include "platform/systrap/systrap.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/seccomp.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
+#include <sys/pidfd.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-static struct lock expected_lock = LOCK_INIT(RANK_PLATFORM);
-static struct platform_space *expected; /* guarded by expected_lock */
-static struct reactor_watch listener_watch;
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
 
-void attach_expect(struct platform_space *s)
-{
-	lock_guard(&expected_lock);
-	s->next_pending = expected;
-	expected = s;
-}
+#define BUCKETS 256
 
-static bool unlink_locked(struct platform_space *s)
+static struct lock known_lock = LOCK_INIT(RANK_PLATFORM);
+static LIST_HEAD(, platform_space) known[BUCKETS]; /* by pid; guarded by known_lock */
+
+static bool is_known_locked(u32 pid)
 {
-	for (struct platform_space **p = &expected; *p; p = &(*p)->next_pending) {
-		if (*p == s) {
-			*p = s->next_pending;
+	struct platform_space *s;
+
+	LIST_FOREACH (s, &known[pid % BUCKETS], known_link)
+		if (s->pid == pid)
 			return true;
-		}
-	}
-	return false;
+	return pid == systrap.warden;
 }
 
-bool attach_forget(struct platform_space *s)
+static bool enter(struct platform_space *s, u32 pid)
 {
-	lock_guard(&expected_lock);
-	return unlink_locked(s);
-}
-
-static int send_context(struct platform_space *s)
-{
-	union {
-		struct cmsghdr header;
-		u8 bytes[CMSG_SPACE(sizeof(s32))];
-	} control;
-	u8 byte = 0;
-	struct iovec iov = {&byte, 1};
-	struct msghdr msg = {.msg_iov = &iov,
-	                     .msg_iovlen = 1,
-	                     .msg_control = &control,
-	                     .msg_controllen = sizeof(control)};
-	memset(&control, 0, sizeof(control));
-	control.header.cmsg_len = CMSG_LEN(sizeof(s32));
-	control.header.cmsg_level = SOL_SOCKET;
-	control.header.cmsg_type = SCM_RIGHTS;
-	memcpy(CMSG_DATA(&control.header), &s->context_fd, sizeof(s32));
-	return sendmsg(s->socket, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
-}
-
-static void refuse(u64 id)
-{
-	struct seccomp_notif_resp resp = {.id = id, .error = -EPERM};
-	(void)ioctl(systrap.listener, SECCOMP_IOCTL_NOTIF_SEND, &resp);
-}
-
-/* The lock is held so that the spawner cannot give up and free the space meanwhile. */
-static bool serve_locked(const struct seccomp_notif *req)
-{
-	struct platform_space *s = expected;
-	struct seccomp_notif_addfd addfd = {
-	    .id = req->id,
-	    .flags = SECCOMP_ADDFD_FLAG_SETFD | SECCOMP_ADDFD_FLAG_SEND,
-	    .newfd = STUB_SOCKET_FD,
-	    .newfd_flags = O_CLOEXEC,
-	};
-	while (s && s->token != req->data.args[0])
-		s = s->next_pending;
-	if (!s)
+	lock_guard(&known_lock);
+	if (is_known_locked(pid))
 		return false;
-	addfd.srcfd = (u32)s->stub_socket;
-	/* The pid is the child's own as long as it is suspended: that is what the answer's success
-	 * proves. */
-	if (send_context(s) != 0 ||
-	    ioctl(systrap.listener, SECCOMP_IOCTL_NOTIF_ADDFD, &addfd) < 0 ||
-	    space_attach(s, req->pid) != 0)
-		atomic_store(&s->attach_failed, true);
-	unlink_locked(s);
-	if (!s->attach_failed)
-		atomic_store(&s->attached, true);
-	fiber_unpark(s->spawner);
+	s->pid = pid;
+	LIST_INSERT_HEAD(&known[pid % BUCKETS], s, known_link);
 	return true;
 }
 
-static void serve(struct reactor_watch *w, u32 events)
+void attach_forget(struct platform_space *s)
 {
-	struct seccomp_notif req;
-	bool known;
-	/* All stubs are gone, the zygote too: the end, or platform_config.fatal has been called. */
-	if (events & EPOLLHUP) {
-		reactor_remove(w);
-		return;
-	}
-	memset(&req, 0, sizeof(req));
-	if (ioctl(systrap.listener, SECCOMP_IOCTL_NOTIF_RECV, &req) != 0)
-		return; /* the child died in between */
-	lock_acquire(&expected_lock);
-	known = serve_locked(&req);
-	lock_release(&expected_lock);
-	if (!known)
-		refuse(req.id);
+	lock_guard(&known_lock);
+	if (s->pid)
+		LIST_REMOVE(s, known_link);
+	s->pid = 0;
 }
 
-int attach_start(void)
+/* A process that is not a child of ours cannot be waited for. */
+static bool is_child(int pidfd)
 {
-	return reactor_add(&listener_watch, systrap.listener, EPOLLIN, serve);
+	siginfo_t info;
+
+	return waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0;
+}
+
+/* Hosts on which nobody may look at another process (Yama 3) do not show it: then that is all. */
+static bool has_token(u32 pid, u64 token)
+{
+	u64 value = 0;
+	struct iovec local = {&value, sizeof(value)};
+	struct iovec remote = {(void *)(STUB_PARAMS + offsetof(struct stub_params, token)),
+	                       sizeof(value)};
+	ssize_t n = process_vm_readv((pid_t)pid, &local, 1, &remote, 1, 0);
+
+	return n < 0 ? errno == EPERM : n == (ssize_t)sizeof(value) && value == token;
+}
+
+int attach(struct platform_space *s, u32 pid, u64 token)
+{
+	int fd = pidfd_open((pid_t)pid, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (!is_child(fd) || (token && !has_token(pid, token)) || !enter(s, pid)) {
+		close(fd);
+		return -ESRCH;
+	}
+	s->pidfd = fd;
+	return 0;
 }

@@ -191,6 +191,25 @@ static int send_files(struct systrap_thread *t, const s32 *fd, u32 n)
 	return 0;
 }
 
+/* None of the operations has been run and none will be: nobody must wait for them. */
+static void ops_called_off(struct systrap_thread *t)
+{
+	t->ctx->reply.ops = t->ctx->reply.files = 0;
+	atomic_store(&t->ctx->ops_done, t->seq);
+}
+
+int exchange_send_files(struct systrap_thread *t, const s32 *fd, u32 n)
+{
+	int err = 0;
+	t->ctx->reply.ops = t->ctx->reply.files = 0;
+	t->ctx->reply.seq = ++t->seq;
+	if (file_turn(t))
+		err = send_files(t, fd, n);
+	if (err)
+		ops_called_off(t);
+	return err;
+}
+
 /* Puts the queued operations into the reply and sends the files they map. */
 static int reply_ops(struct systrap_thread *t)
 {
@@ -217,11 +236,8 @@ static int reply_ops(struct systrap_thread *t)
 	if (!file_turn(t))
 		return 0;
 	err = send_files(t, fd, files);
-	if (err) {
-		/* None has been run and none will be: nobody must wait for them. */
-		reply->ops = reply->files = 0;
-		atomic_store(&t->ctx->ops_done, t->seq);
-	}
+	if (err)
+		ops_called_off(t);
 	return err;
 }
 

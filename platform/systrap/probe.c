@@ -20,7 +20,7 @@ static bool action_available(u32 action)
 	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
 }
 
-/* SECCOMP_ADDFD_FLAG_SEND came with Linux 5.14 and cannot be asked for. */
+/* By the newest that stubs may ask for, MADV_POPULATE_READ. */
 static bool kernel_at_least(int major, int minor)
 {
 	struct utsname u;
@@ -38,10 +38,8 @@ const char *systrap_unsupported(void)
 		       "or Zen)";
 	if (!action_available(SECCOMP_RET_TRAP))
 		return "the kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)";
-	if (!action_available(SECCOMP_RET_USER_NOTIF))
-		return "the kernel has no seccomp user notification (Linux 5.0)";
 	if (!kernel_at_least(5, 14))
-		return "the kernel is older than Linux 5.14 (SECCOMP_ADDFD_FLAG_SEND)";
+		return "the kernel is older than Linux 5.14 (MADV_POPULATE_READ)";
 	if (getauxval(AT_MINSIGSTKSZ) * 4 > STUB_SIGNAL_STACK)
 		return "the processor's register state is larger than the stub's stacks allow for";
 	fd = memfd_create("moat-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING);

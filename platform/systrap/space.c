@@ -1,15 +1,15 @@
 /*
  * Spaces and threads: how they come, multiply and go.
  *
- * A space's stub attaches as described in attach.c; a thread starts in the
+ * A space's stub comes as described in attach.c; a thread starts in the
  * handler of the thread that cloned it. Both find their context in the state
  * REQUEST, as if they had asked for something already, and wait for a reply.
  *
  * A thread index is free again when the host kernel has cleared the tid word in
  * its context, which it does when the host thread has left the stub for good.
  *
- * Host calls: memfd_create, ftruncate, fcntl, mmap, munmap, socketpair, pidfd_open,
- * pidfd_send_signal, waitid, getrandom, close.
+ * Host calls: memfd_create, ftruncate, fcntl, mmap, munmap, socketpair, pidfd_send_signal, waitid,
+ * getrandom, close.
  */
 #include "base/bug.h"
 #include "base/census.h"
@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <limits.h>
 #include <sys/pidfd.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -34,9 +35,8 @@
 #define P_PIDFD 3
 #endif
 
-/* How long a child may take to ask for its context, and a thread to run its last operations. */
-#define SPAWN_NS 10000000000ULL
-#define EXIT_NS  2000000000ULL
+/* How long a thread may take to run its last operations. */
+#define EXIT_NS 2000000000ULL
 
 static CENSUS(space_census, "platform spaces");
 static CENSUS(thread_census, "platform threads");
@@ -74,6 +74,7 @@ static void space_free(struct platform_space *s)
 	if (s->pidfd >= 0) {
 		siginfo_t info;
 		reactor_remove(&s->death);
+		attach_forget(s);
 		waitid(P_PIDFD, (id_t)s->pidfd, &info, WEXITED | WNOHANG | __WALL);
 	}
 	close_fd(&s->pidfd);
@@ -107,12 +108,19 @@ int space_alloc(struct platform_space **out)
 	}
 	s->socket = pair[0];
 	s->stub_socket = pair[1];
-	do {
-		if (getrandom(&s->token, sizeof(s->token), 0) != sizeof(s->token))
-			s->token = 0;
-	} while (s->token == 0);
 	*out = s;
 	return 0;
+}
+
+static void zygote_died(struct platform_space *s)
+{
+	siginfo_t info = {0};
+	/* While it becomes a stub, its exit status is the step that failed (boot.S, zygote.c). */
+	if (waitid(P_PIDFD, (id_t)s->pidfd, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0)
+		log_error("platform: the zygote ended: %s %d",
+		          info.si_code == CLD_EXITED ? "status" : "signal", info.si_status);
+	if (systrap.config->fatal)
+		systrap.config->fatal("the process that forks address spaces has died");
 }
 
 /* Reactor thread: the stub's process has ended, whatever the reason. */
@@ -128,8 +136,8 @@ static void space_died(struct reactor_watch *w, u32 unused_arg events)
 		armed_fail(t);
 	last = s->threads == 0;
 	lock_release(&s->lock);
-	if (s == systrap.zygote_space && !systrap.ending && systrap.config->fatal)
-		systrap.config->fatal("the process that forks address spaces has died");
+	if (s == systrap.zygote_space && !systrap.ending)
+		zygote_died(s);
 	/* A space in use stays watched until its last thread goes; the pidfd would stay readable.
 	 */
 	if (last)
@@ -138,15 +146,10 @@ static void space_died(struct reactor_watch *w, u32 unused_arg events)
 		(void)reactor_arm(w, 0);
 }
 
-int space_attach(struct platform_space *s, u32 pid)
+void space_hand_over(struct platform_space *s)
 {
-	s->pidfd = pidfd_open((pid_t)pid, 0);
-	if (s->pidfd < 0)
-		return -errno;
-	s->pid = pid;
 	close_fd(&s->stub_socket);
 	close_fd(&s->context_fd);
-	return 0;
 }
 
 void space_watch_start(struct platform_space *s)
@@ -324,42 +327,42 @@ int thread_clone(struct platform_thread *pt, struct platform_thread **out)
 
 /* ---- forks -------------------------------------------------------------- */
 
-struct spawn_timer {
-	struct timer timer;
-	struct platform_space *space;
-};
-
-static void spawn_late(struct timer *timer)
+static u64 token_create(void)
 {
-	struct platform_space *s = container_of(timer, struct spawn_timer, timer)->space;
-	struct fiber *f = s->spawner;
-	atomic_store(&s->attach_failed, true);
-	fiber_unpark(f);
+	u64 token;
+	do {
+		if (getrandom(&token, sizeof(token), 0) != sizeof(token))
+			token = 0;
+	} while (token == 0);
+	return token;
 }
 
-/* Waits until the forked child has its context. The parent's answer has come already. */
-static int await_attach(struct platform_space *s)
+/* Has t's host thread fork, with s for the child. */
+static int fork_into(struct systrap_thread *t, struct platform_space *s)
 {
-	struct spawn_timer late = {.space = s};
-	int err;
-	timer_init(&late.timer, spawn_late);
-	err = timer_arm(&late.timer, time_monotonic() + SPAWN_NS);
-	while (!err && !s->attached && !s->attach_failed)
-		fiber_park();
-	timer_cancel(&late.timer);
+	const s32 files[] = {s->context_fd, s->stub_socket};
+	u64 token = token_create();
+	s64 pid;
+	int err = exchange_send_files(t, files, array_size(files));
+	space_hand_over(s);
 	if (err)
 		return err;
-	return s->attached ? 0 : -EAGAIN;
+	t->ctx->reply.arg[0] = token;
+	t->ctx->reply.arg[1] =
+	    STUB_CONTEXTS + (u64)t->k * STUB_CONTEXT_SIZE + offsetof(struct stub_context, tid);
+	pid = exchange_verb(t, VERB_FORK);
+	if (pid <= 0 || pid > INT32_MAX)
+		return pid < 0 && pid >= -4095 ? (int)pid : -EAGAIN;
+	return attach(s, (u32)pid, token) == 0 ? 0 : -EAGAIN;
 }
 
-/* Has t's host thread fork; the child stands still in the trap that t stands in. */
+/* The child stands still in the trap that t stands in. */
 static int spawn(struct systrap_thread *t, struct platform_space **out_space,
                  struct systrap_thread **out)
 {
 	struct platform_space *s;
 	struct systrap_thread *child;
-	s64 pid;
-	int err = space_alloc(&s);
+	int err = stock_take(&s);
 	if (err)
 		return err;
 	err = space_thread_add(s, (int)t->k, &child);
@@ -367,18 +370,10 @@ static int spawn(struct systrap_thread *t, struct platform_space **out_space,
 		space_abandon(s);
 		return err;
 	}
-	s->spawner = fiber_self();
-	attach_expect(s);
-	t->ctx->reply.arg[0] = s->token;
-	t->ctx->reply.arg[1] =
-	    STUB_CONTEXTS + (u64)t->k * STUB_CONTEXT_SIZE + offsetof(struct stub_context, tid);
-	pid = exchange_verb(t, VERB_FORK);
-	err = pid > 0 ? await_attach(s) : pid < 0 && pid >= -4095 ? (int)pid : -EAGAIN;
-	if (attach_forget(s) || err) {
-		/* The watch starts with success only, so nobody else frees it. */
-		if (!err)
-			err = -EAGAIN;
-		space_kill(s);
+	err = fork_into(t, s);
+	if (err) {
+		/* A child that came nevertheless ends itself. */
+		exchange_post(child, VERB_EXIT);
 		lock_acquire(&s->lock);
 		s->reaped = true;
 		lock_release(&s->lock);
@@ -418,9 +413,12 @@ int space_create(struct platform_space **space, struct platform_thread **out)
 	int err;
 	mutex_acquire(&zygote_mutex);
 	/* The first time, it may still be on its way to its first trap. */
-	if (!systrap.zygote_ready)
+	if (!systrap.zygote_ready) {
 		armed_wait(systrap.zygote);
-	systrap.zygote_ready = true;
+		/* No guest has run yet that could have written there. */
+		systrap.warden = (u32)systrap.zygote->ctx->request.value;
+		systrap.zygote_ready = true;
+	}
 	err = spawn(systrap.zygote, space, &child);
 	/* This fiber may end before the zygote's next exchange; nobody may still want to unpark it.
 	 */

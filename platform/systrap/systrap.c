@@ -68,7 +68,6 @@ static int systrap_init(const struct platform_config *config)
 	int err;
 	clocks_read(&started, &started_ticks);
 	systrap.config = config;
-	systrap.listener = -1;
 	space_init();
 	err = zygote_create();
 	if (err)
@@ -80,11 +79,6 @@ static int systrap_init(const struct platform_config *config)
 static int systrap_start(void)
 {
 	static const struct sched_source source = {armed_poll};
-	int err = zygote_await();
-	if (!err)
-		err = attach_start();
-	if (err)
-		return err;
 	systrap.may_spin = host_cpus() > 1;
 	systrap.shared->spin_limit = systrap.may_spin ? spin_ticks() : 0;
 	space_watch_start(systrap.zygote_space);

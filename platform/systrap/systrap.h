@@ -20,15 +20,15 @@ struct patch_domain;
 #define SYSTRAP_MAX_THREADS 65536 /* in the whole sandbox */
 
 struct platform_space {
-	u32 pid; /* of the stub, set when it has attached */
+	u32 pid; /* of the stub, set when it is known (attach.c) */
 	int pidfd;
 	int socket;                  /* files to map go this way */
-	int stub_socket, context_fd; /* the stub's ends, until it has attached */
-	u64 token;                   /* what the stub says to attach; 0: used */
+	int stub_socket, context_fd; /* the stub's ends, until it has them */
 	u64 contexts;                /* where the sentry maps them */
 	struct reactor_watch death;
-	_Atomic bool attached, attach_failed;
 	_Atomic bool dead;
+	LIST_ENTRY(platform_space) known_link;   /* guarded by attach.c's lock, if pid is set */
+	STAILQ_ENTRY(platform_space) stock_link; /* guarded by stock.c's lock */
 
 	struct lock lock;
 	/* Who was last sent files: index and reply; guarded by lock. The next may be sent some when
@@ -48,9 +48,6 @@ struct platform_space {
 	/* overdue.c; when the timer is armed for, 0: not. */
 	struct timer overdue;
 	_Atomic u64 overdue_at;
-
-	struct platform_space *next_pending; /* guarded by the list's lock: awaits its child */
-	struct fiber *spawner;
 };
 
 struct systrap_thread {
@@ -81,7 +78,7 @@ extern struct systrap_state {
 	struct platform_space *zygote_space;
 	struct systrap_thread *zygote;
 	bool zygote_ready; /* guarded by the mutex of its users (space.c) */
-	int listener;
+	u32 warden;        /* its pid, set with zygote_ready */
 	bool may_spin;
 	_Atomic bool ending;
 } systrap;
@@ -117,15 +114,13 @@ const char *systrap_unsupported(void);
 /* zygote.c */
 /* Starts the zygote, and returns while it still makes itself a stub. */
 must_check int zygote_create(void);
-/* Waits until it has locked itself in, and takes the listener from it. */
-must_check int zygote_await(void);
 u64 zygote_vdso(void);
 
 /* space.c */
 must_check int space_alloc(struct platform_space **out);
-/* The stub has attached or, for the zygote, been forked: watches for its death. */
-must_check int space_attach(struct platform_space *s, u32 pid);
-/* Frees a space whose child never came. */
+/* The stub has, or will never need, its ends of the socket and the contexts. */
+void space_hand_over(struct platform_space *s);
+/* Frees a space that no stub belongs to. */
 void space_abandon(struct platform_space *s);
 void space_kill(struct platform_space *s);
 void space_watch_start(struct platform_space *s);
@@ -145,11 +140,17 @@ struct rusage;
 int thread_usage(struct platform_thread *t, struct rusage *out);
 u64 space_cpu_time(struct platform_space *s);
 
-/* attach.c: children that ask for their context. */
-must_check int attach_start(void);
-void attach_expect(struct platform_space *s);
-/* True if it was still expected. */
-bool attach_forget(struct platform_space *s);
+/* attach.c */
+/*
+ * The process pid is s's stub: opens its pidfd. token: what must be in its memory, 0 if the sentry
+ * itself has forked it. -ESRCH if it is not.
+ */
+must_check int attach(struct platform_space *s, u32 pid, u64 token);
+/* Before its stub is reaped. */
+void attach_forget(struct platform_space *s);
+
+/* stock.c: spaces made ahead. */
+must_check int stock_take(struct platform_space **out);
 
 /* armed.c: which threads the workers look at. */
 must_check int armed_slot_take(struct systrap_thread *t);
@@ -173,6 +174,8 @@ must_check bool exchange(struct systrap_thread *t, enum stub_verb verb);
 /* The same for a verb that answers with REQUEST_DONE: its result, -ESRCH if t died. */
 must_check s64 exchange_verb(struct systrap_thread *t, enum stub_verb verb);
 void exchange_post(struct systrap_thread *t, enum stub_verb verb);
+/* Files that go with the next reply, which carries no host operations. */
+must_check int exchange_send_files(struct systrap_thread *t, const s32 *fd, u32 n);
 int thread_run(struct platform_thread *t, struct event *event, int *failed_op);
 s64 thread_sync(struct platform_thread *t);
 bool thread_ops_done(const struct platform_thread *t);

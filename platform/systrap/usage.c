@@ -23,7 +23,7 @@ static clockid_t process_clock(u32 pid)
 u64 space_cpu_time(struct platform_space *s)
 {
 	struct timespec ts;
-	if (!s->attached || clock_gettime(process_clock(s->pid), &ts) < 0)
+	if (!s->pid || clock_gettime(process_clock(s->pid), &ts) < 0)
 		return 0;
 	return (u64)ts.tv_sec * 1000000000 + (u64)ts.tv_nsec;
 }

@@ -11,8 +11,8 @@
  * whoever first wants something of it (space_create).
  *
  * Host calls: clone, setpgid, prctl, rt_sigprocmask, rseq, set_robust_list, prlimit64, dup3 in
- * the child; memfd_create, ftruncate, mmap, mprotect, munmap, open, read, write, poll, recvmsg,
- * getpid, kill, wait4 and close in the parent. All happens before lock-down.
+ * the child; memfd_create, ftruncate, mmap, mprotect, munmap, open, read, write, getpid, kill
+ * and close in the parent. All happens before lock-down.
  */
 #include "base/log.h"
 #include "platform/filter/stub_filter.h"
@@ -42,8 +42,6 @@ extern const u8 stub_blob[], stub_blob_end[], boot_run[], boot_run_end[];
 #define BOUNCE_SCRIPT 4096UL
 #define BOUNCE_KEEP   (1UL << 19) /* where the vDSO waits */
 #define SCRIPT_MAX    ((BOUNCE_KEEP - BOUNCE_SCRIPT) / sizeof(struct boot_call))
-/* How long the zygote may take to report itself. */
-#define BOOT_MS 10000
 
 struct boot_call {
 	s64 nr;
@@ -215,6 +213,7 @@ static int params_create(u64 bounce)
 		return -ENOMEM;
 	p->bounce = bounce;
 	p->bounce_len = BOUNCE_SIZE;
+	p->socket = STUB_SOCKET_FD;
 	fd = stub_filter_build(p, (u64)(stub_blob_end - stub_blob));
 	if (fd == 0)
 		fd = content_file("moat-params", p, sizeof(*p));
@@ -259,38 +258,6 @@ static noreturn void child(int socket, const u8 *bounce, pid_t parent)
 	__builtin_unreachable();
 }
 
-static int receive_listener(int socket)
-{
-	union {
-		struct cmsghdr header;
-		u8 bytes[CMSG_SPACE(sizeof(s32))];
-	} control;
-	u8 byte;
-	struct iovec iov = {&byte, 1};
-	struct msghdr msg = {.msg_iov = &iov,
-	                     .msg_iovlen = 1,
-	                     .msg_control = &control,
-	                     .msg_controllen = sizeof(control)};
-	struct pollfd pfd = {socket, POLLIN, 0};
-	int fd;
-	if (poll(&pfd, 1, BOOT_MS) != 1)
-		return -ETIMEDOUT;
-	if (recvmsg(socket, &msg, MSG_CMSG_CLOEXEC) <= 0 ||
-	    msg.msg_controllen < CMSG_LEN(sizeof(s32)))
-		return -ECHILD;
-	memcpy(&fd, CMSG_DATA(&control.header), sizeof(fd));
-	return fd;
-}
-
-static void explain_failure(pid_t pid)
-{
-	int status = 0;
-	kill(pid, SIGKILL);
-	if (waitpid(pid, &status, __WALL) == pid && WIFEXITED(status))
-		log_error("platform: the zygote failed in step %d of its start",
-		          WEXITSTATUS(status));
-}
-
 static int start(struct platform_space *s, struct systrap_thread *t, u8 *bounce,
                  const struct boot_files *files)
 {
@@ -313,19 +280,11 @@ static int start(struct platform_space *s, struct systrap_thread *t, u8 *bounce,
 	if (pid == 0)
 		child(s->stub_socket, bounce, parent);
 	t->tid = pid;
-	err = space_attach(s, (u32)pid);
+	space_hand_over(s);
+	err = attach(s, (u32)pid, 0);
 	if (err)
-		explain_failure(pid);
+		kill(pid, SIGKILL);
 	return err;
-}
-
-int zygote_await(void)
-{
-	systrap.listener = receive_listener(systrap.zygote_space->socket);
-	if (systrap.listener >= 0)
-		return 0;
-	explain_failure(systrap.zygote->tid);
-	return systrap.listener;
 }
 
 int zygote_create(void)

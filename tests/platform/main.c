@@ -3,8 +3,10 @@
  * under one worker and under several; without arguments all of them, else those named.
  */
 #include "base/types.h"
+#include "platform/systrap/systrap.h"
 #include "tests/platform/mini_sentry.h"
 #include <elf.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -312,6 +314,26 @@ static void test_sites_interrupts(void)
 	expect(mini.interrupts > 0);
 }
 
+/* A parent that says that a process is its child which is not. */
+static void test_false_children(void)
+{
+	struct platform_space s = {.pidfd = -1};
+	u32 warden;
+
+	/* Whoever made a space has awaited the zygote, and knows the warden. */
+	expect(mini_run(guest_exit, 0));
+	warden = systrap.warden;
+	expect(warden > 1);
+	expect(attach(&s, 1, 1) == -ESRCH);
+	expect(attach(&s, systrap.zygote_space->pid, 1) == -ESRCH);
+	expect(attach(&s, warden, 1) == -ESRCH);
+	/* As if it were any child that nobody has claimed yet: it lacks the token. */
+	systrap.warden = 0;
+	expect(attach(&s, warden, 1) == -ESRCH);
+	systrap.warden = warden;
+	expect(s.pid == 0 && s.pidfd < 0);
+}
+
 static const struct test {
 	const char *name;
 	void (*fn)(void);
@@ -321,6 +343,7 @@ static const struct test {
     {"registers", test_registers},
     {"faults", test_faults},
     {"fork", test_fork},
+    {"false-children", test_false_children},
     {"threads", test_threads},
     {"fork-threads", test_fork_threads},
     {"signals", test_signals},

@@ -21,7 +21,7 @@ Test(filter, lists_stay_short)
 	                                  standard = {.host_files = true, .control = true};
 	const struct sentry_filter_config writable = {
 	    .host_files = true, .writable = true, .control = true};
-	cr_expect_leq(stub_filter_count(), 15);
+	cr_expect_leq(stub_filter_count(), 14);
 	cr_expect_leq(sentry_filter_count(&memory_only), 39);
 	cr_expect_leq(sentry_filter_count(&standard), 48);
 	cr_expect_leq(sentry_filter_count(&writable), 63);
@@ -45,7 +45,7 @@ Test(filter, stub_programs_fit)
 {
 	struct stub_params *params = calloc(1, sizeof(*params));
 	cr_assert_eq(stub_filter_build(params, 0x4000), 0);
-	cr_expect_eq(params->gate_len, 12);
+	cr_expect_eq(params->gate_len, 9);
 	cr_expect_gt(params->call_len, 14);
 	cr_expect_lt(params->call_len, 250);
 	free(params);
