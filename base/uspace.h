@@ -45,7 +45,8 @@ struct uspace {
 	 * given its bytes away. Absent: taken as yes.
 	 */
 	bool (*writable)(struct uspace *u, u64 addr, size_t n);
-	u64 writable_low, writable_high, writable_seq; /* its last answer: the owner's own */
+	/* Its last answer: the owner's own. */
+	u64 writable_low, writable_high, writable_seq, writable_shrinks;
 };
 
 /* [addr, addr + n) is about to be accessed by other means than the ops: a stack grows to it. */

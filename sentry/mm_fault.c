@@ -7,6 +7,8 @@
  * steps, since each costs a trap: as much again as the stack has, between 128
  * KiB and 1 MiB, if the limit and the neighbours allow it.
  */
+#include "fs/vfs/file.h"
+#include "fs/vfs/inode.h"
 #include "sentry/mm_internal.h"
 #include <errno.h>
 #include <signal.h>
@@ -135,18 +137,36 @@ static void watch_grow(struct uspace *u, u64 addr)
 	mm_unlock(t->mm);
 }
 
-/* The writable anonymous areas around addr; false if addr is in none. */
+/*
+ * Where what can be written of v ends, at v->start if nothing can. A private mapping of a file has
+ * pages as far as the file goes; a shared one may lack the room for a page that nobody has
+ * written yet, which only the host finds out.
+ */
+static u64 writable_end(const struct vma *v)
+{
+	u64 size;
+
+	if (!(v->prot & PROT_WRITE) || (v->file && !(v->flags & MAP_PRIVATE)))
+		return v->start;
+	if (!v->file)
+		return v->end;
+	size = PAGE_ALIGN(inode_size(v->file->inode));
+	return size <= v->off ? v->start : min_of(v->end, v->start + (size - v->off));
+}
+
+/* What can be written around addr without a fault; false if addr is in none of it. */
 static bool writable_range(struct mm *m, u64 addr, u64 *low, u64 *high)
 {
 	struct vma *v = vma_find(m, addr);
 
 	*low = v ? v->start : 0;
 	*high = 0;
-	/* A file's pages may end before its mapping does: only the host knows. */
-	while (v && (v->prot & PROT_WRITE) && !v->file && v->start <= addr &&
-	       (!*high || v->start == *high)) {
-		*high = v->end;
-		addr = v->end;
+	while (v && v->start <= addr && (!*high || v->start == *high)) {
+		addr = writable_end(v);
+		if (addr > v->start)
+			*high = addr;
+		if (addr < v->end)
+			break;
 		v = TAILQ_NEXT(v, link);
 	}
 	return *high != 0;
@@ -161,17 +181,19 @@ static bool watch_writable(struct uspace *u, u64 addr, size_t n)
 	if (!m || t->caller.uspace != u)
 		return true;
 	if (u->writable_seq == atomic_load_explicit(&m->changes, memory_order_acquire) &&
-	    addr >= u->writable_low && addr < u->writable_high)
+	    u->writable_shrinks == inode_shrinks() && addr >= u->writable_low &&
+	    addr < u->writable_high)
 		return n <= u->writable_high - addr;
 	held = mutex_held_by_me(&m->mutex);
 	if (!held)
 		mutex_acquire(&m->mutex);
+	u->writable_shrinks = inode_shrinks();
 	found = writable_range(m, addr, &u->writable_low, &u->writable_high);
 	u->writable_seq = atomic_load_explicit(&m->changes, memory_order_relaxed);
 	/* A look changes nothing: mm_unlock, which counts changes, is not called. */
 	if (!held)
 		mutex_release(&m->mutex);
-	return found && n <= u->writable_high - addr;
+	return found && addr < u->writable_high && n <= u->writable_high - addr;
 }
 
 void mm_watch_stack(struct mm *m, struct uspace *u, u64 stack_limit)

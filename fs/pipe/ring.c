@@ -415,15 +415,17 @@ static ssize_t read_copying(struct pipe *p, struct uio *dst)
 
 	pipe_read_begin(p);
 	while (dst->resid && pipe_peek(p, 0, &s)) {
-		ssize_t n = uio_write(dst, s.page + s.off, min_of((size_t)s.len, dst->resid));
-		if (n < 0) {
+		size_t want = min_of((size_t)s.len, dst->resid);
+		ssize_t n = uio_write(dst, s.page + s.off, want);
+		/* A page's bytes arrive whole or stay (fs/pipe.c pipe_read). */
+		if (n < (ssize_t)want) {
 			if (done == 0)
-				done = n;
+				done = -EFAULT;
 			break;
 		}
 		pipe_consume(p, n);
 		done += n;
-		if (s.packet || dst->faulted)
+		if (s.packet)
 			break;
 	}
 	pipe_read_end(p);

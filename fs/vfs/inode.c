@@ -80,6 +80,13 @@ void inode_attr(struct inode *i, struct attr *out)
 	*out = i->attr;
 }
 
+static _Atomic u64 shrinks;
+
+u64 inode_shrinks(void)
+{
+	return atomic_load(&shrinks);
+}
+
 void inode_replace_attr_locked(struct inode *i, const struct attr *a)
 {
 	const size_t rest = offsetof(struct attr, mode) + sizeof(a->mode);
@@ -87,6 +94,8 @@ void inode_replace_attr_locked(struct inode *i, const struct attr *a)
 	/* inode_mode() reads without the lock. */
 	static_assert(offsetof(struct attr, mode) == 0, "the rest is copied as one piece");
 	__atomic_store_n(&i->attr.mode, a->mode, __ATOMIC_RELAXED);
+	if (a->size < i->attr.size)
+		atomic_fetch_add(&shrinks, 1);
 	memcpy((char *)&i->attr + rest, (const char *)a + rest, sizeof(*a) - rest);
 }
 
@@ -108,10 +117,18 @@ u64 inode_size(struct inode *i)
 	return i->attr.size;
 }
 
+/* attr_lock held. */
+static void set_size_locked(struct inode *i, u64 size)
+{
+	if (size < i->attr.size)
+		atomic_fetch_add(&shrinks, 1);
+	i->attr.size = size;
+}
+
 void inode_set_size(struct inode *i, u64 size)
 {
 	lock_guard(&i->attr_lock);
-	i->attr.size = size;
+	set_size_locked(i, size);
 }
 
 void inode_touch(struct inode *i, int which)
@@ -139,7 +156,7 @@ void inode_store_attr(struct inode *i, const struct setattr *s)
 	if (s->valid & SET_GID)
 		i->attr.gid = s->gid;
 	if (s->valid & SET_SIZE)
-		i->attr.size = s->size;
+		set_size_locked(i, s->size);
 	if (s->valid & SET_ATIME)
 		i->attr.atime = s->atime;
 	if (s->valid & SET_MTIME)

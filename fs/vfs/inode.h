@@ -167,6 +167,8 @@ void inode_set_nlink(struct inode *i, u32 nlink);
 void inode_add_nlink(struct inode *i, s32 n);
 u64 inode_size(struct inode *i);
 void inode_set_size(struct inode *i, u64 size);
+/* Changes whenever any file has become shorter: before that is visible to who has read this. */
+u64 inode_shrinks(void);
 /* CLOCK_REALTIME_COARSE, what new timestamps are made of. */
 struct timespec inode_now(void);
 /* Sets the named times to now (CLOCK_REALTIME_COARSE). */

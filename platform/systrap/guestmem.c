@@ -1,7 +1,8 @@
 /*
  * Guest memory from the sentry (design 2.5). Cheapest first: what came with the
  * request, or will go with the reply, is in the window; a thread that waits
- * awake is asked to copy; the rest goes by process_vm_readv and writev.
+ * awake is asked to copy; the rest goes by process_vm_readv and writev. What may fault
+ * does not wait for the reply: the caller must know.
  *
  * Every access is cut off at GUEST_MAX: a guest must not reach the stub's
  * memory by giving the sentry an address.
@@ -196,6 +197,20 @@ static bool may_wait(struct uspace *u, u64 dst, size_t n)
 	return !u->writable || u->writable(u, dst, n);
 }
 
+/* To where it may fault: at once. Earlier writes to the same place must not come after it. */
+static size_t write_now(struct systrap_thread *t, u64 dst, const void *src, size_t n)
+{
+	for (unsigned i = 0; i < t->outs; i++)
+		if (overlaps(&t->out[i], dst, n)) {
+			guestmem_flush(t);
+			break;
+		}
+	if (!may_ask(t, n))
+		return host_write(t->base.space->pid, dst, src, n);
+	memcpy(window(t, t->window_used), src, n);
+	return ask(t, VERB_COPY_OUT, dst, n);
+}
+
 static size_t guest_write(struct uspace *u, u64 dst, const void *src, size_t n)
 {
 	struct systrap_thread *t = uspace_thread(u);
@@ -203,10 +218,8 @@ static size_t guest_write(struct uspace *u, u64 dst, const void *src, size_t n)
 	if (n == 0)
 		return 0;
 	window_forget(t, dst, n);
-	if (!may_wait(u, dst, n)) {
-		guestmem_flush(t);
-		return host_write(t->base.space->pid, dst, src, n);
-	}
+	if (!may_wait(u, dst, n))
+		return write_now(t, dst, src, n);
 	/* Later words of one structure, or a list built piece by piece: lengthen the last segment.
 	 */
 	if (t->outs) {
