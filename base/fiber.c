@@ -15,6 +15,7 @@
 #include "base/fiber_internal.h"
 #include "base/lock.h"
 #include "base/sched_internal.h"
+#include "base/uspace.h"
 
 #if MOAT_ASAN
 #include <sanitizer/asan_interface.h>
@@ -328,6 +329,15 @@ void fiber_yield(void)
 	sched_yield_fiber(f);
 }
 
+/* A guest whose call is going to take long need not spin for its end. */
+static void tell_guest(const struct fiber *f)
+{
+	struct uspace *u = f->caller->uspace;
+
+	if (u && u->ops->waits)
+		u->ops->waits(u);
+}
+
 int fiber_sleep(u64 deadline)
 {
 	struct fiber *f = fiber_self();
@@ -337,6 +347,8 @@ int fiber_sleep(u64 deadline)
 	BUG_ON(!f);
 	if (fiber_interrupted(f))
 		return -EINTR;
+	if (!fiber_has_token(f))
+		tell_guest(f);
 	if (deadline == NO_DEADLINE || fiber_has_token(f)) {
 		tokens = fiber_wait(f);
 	} else if (deadline <= time_monotonic()) {

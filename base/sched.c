@@ -208,6 +208,18 @@ struct fiber *worker_next(struct worker *w, struct fiber *self)
 	return f ? f : worker_search(w, self);
 }
 
+bool sched_may_linger(void)
+{
+	struct worker *w = worker_self();
+	u32 ticks = atomic_load_explicit(&w->ticks, memory_order_relaxed) + 1;
+
+	/* The one that does not linger goes by worker_next, which counts it. */
+	if (ticks % POLL_INTERVAL == 0 || runq_length() != 0 || sched_stopping())
+		return false;
+	atomic_store_explicit(&w->ticks, ticks, memory_order_relaxed);
+	return true;
+}
+
 void sched_park(struct fiber *f)
 {
 	struct worker *w = worker_self();

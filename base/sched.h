@@ -50,6 +50,12 @@ void sched_set_source(const struct sched_source *source);
 must_check int sched_start(void);
 /* The word that sched_init was given, or a private one. */
 _Atomic u32 *sched_doorbell(void);
+/*
+ * May the running fiber keep its worker for some hundred nanoseconds, to see whether its guest asks
+ * again? Not if others could run, and now and then not, so that all guests' requests are looked
+ * for.
+ */
+bool sched_may_linger(void);
 /* Wakes a worker if one sleeps (something became runnable or due). */
 void sched_kick(void);
 /* Ends the workers once the current fibers park; for unit tests and orderly exit. */

@@ -29,6 +29,11 @@ struct uspace_ops {
 	/* 4-byte atomic compare-and-exchange on guest memory: 0, -EFAULT; *old gets what was there.
 	 */
 	int (*cmpxchg32)(struct uspace *u, u64 addr, u32 expect, u32 value, u32 *old);
+	/*
+	 * The call under way waits for something that may take long: the guest's thread need not
+	 * stay awake for its end. May be absent.
+	 */
+	void (*waits)(struct uspace *u);
 };
 
 struct uspace {

@@ -24,6 +24,8 @@ enum stub_state {
 	STUB_REPLY,
 	/* Or-ed to REQUEST: the thread sleeps on the word, so a reply needs a FUTEX_WAKE. */
 	STUB_SLEEPS = 0x100,
+	/* The same, by the sentry: the reply will take long, and the core is wanted. */
+	STUB_LONG = 0x200,
 };
 
 enum stub_request_kind {

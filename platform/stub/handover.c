@@ -48,7 +48,8 @@ static void ring(struct stub_context *ctx)
 	         (ctx->state & 0xff) == STUB_REQUEST);
 }
 
-/* True if the reply came while awake. limit: in ticks, from the sentry. */
+/* True if the reply came while awake, false also when the sentry says that it will not. limit: in
+ * ticks, from the sentry. */
 static bool spin(struct stub_context *ctx, u32 limit)
 {
 	bool probe = ctx->waits++ % PROBE_EVERY == 0;
@@ -59,10 +60,13 @@ static bool spin(struct stub_context *ctx, u32 limit)
 	start = ticks();
 	do {
 		for (int i = 0; i < 16; i++) {
-			if (atomic_load_explicit(&ctx->state, memory_order_acquire) == STUB_REPLY) {
+			u32 state = atomic_load_explicit(&ctx->state, memory_order_acquire);
+			if (state == STUB_REPLY) {
 				ctx->vain_waits = 0;
 				return true;
 			}
+			if (state & STUB_LONG)
+				return false;
 			relax();
 		}
 	} while (ticks() - start < budget);
@@ -76,15 +80,14 @@ static void sleep_until_reply(struct stub_context *ctx)
 		u32 state = atomic_load_explicit(&ctx->state, memory_order_acquire);
 		if (state == STUB_REPLY)
 			return;
-		if (state == STUB_REQUEST) {
+		if (!(state & STUB_SLEEPS)) {
 			if (!atomic_compare_exchange_strong(&ctx->state, &state,
-			                                    STUB_REQUEST | STUB_SLEEPS))
+			                                    state | STUB_SLEEPS))
 				continue;
 			ctx->sleeps++;
 		}
 		/* Interrupts do not matter here: the sentry has the thread already. */
-		host6(__NR_futex, (u64)&ctx->state, FUTEX_WAIT, STUB_REQUEST | STUB_SLEEPS, 0, 0,
-		      0);
+		host6(__NR_futex, (u64)&ctx->state, FUTEX_WAIT, state | STUB_SLEEPS, 0, 0, 0);
 	}
 }
 

@@ -13,6 +13,7 @@
 #include "base/fiber.h"
 #include "base/host.h"
 #include "base/log.h"
+#include "base/sched.h"
 #include "base/timer.h"
 #include "platform/systrap/systrap.h"
 #include <errno.h>
@@ -24,6 +25,9 @@
 
 /* How long a verb's answer is awaited without giving up the worker, in looks at the word. */
 #define SPIN_LOOKS 400
+/* How long a guest that has its answer is looked at before its worker looks elsewhere: about as
+ * long as that takes. */
+#define LINGER_LOOKS 24
 /* How long a thread may keep another of its space from being sent files. */
 #define FILE_TURN_NS 5000000000ULL
 
@@ -43,14 +47,48 @@ void exchange_post(struct systrap_thread *t, enum stub_verb verb)
 	publish(t, verb);
 }
 
+static bool is_request(const struct systrap_thread *t)
+{
+	return (atomic_load_explicit(&t->ctx->state, memory_order_acquire) & 0xff) == STUB_REQUEST;
+}
+
+/* Programs that call often call again soon; what is seen here needs no arming and no search. */
+static bool asks_again_soon(const struct systrap_thread *t)
+{
+	if (!systrap.may_spin || !sched_may_linger())
+		return false;
+	for (int i = 0; i < LINGER_LOOKS; i++) {
+		if (is_request(t)) {
+			atomic_fetch_add_explicit(&systrap_stats.lingers, 1, memory_order_relaxed);
+			return true;
+		}
+		__builtin_ia32_pause();
+	}
+	return false;
+}
+
+/*
+ * On a machine with a core to spare for each it may as well wait awake: the next event may
+ * be another guest's doing, and soon.
+ */
+void thread_waits(struct uspace *u)
+{
+	struct systrap_thread *t = container_of(u, struct systrap_thread, base.uspace);
+	u32 state = STUB_REQUEST;
+	/* The caller counts as well, and so does the worker. */
+	if (!systrap.may_spin ||
+	    atomic_load_explicit(&systrap.running, memory_order_relaxed) + 2 < systrap.cpus)
+		return;
+	atomic_compare_exchange_strong(&t->ctx->state, &state, STUB_REQUEST | STUB_LONG);
+}
+
 /* A verb takes the stub less time than two fiber switches, if it is awake. */
 static bool answered_soon(struct systrap_thread *t)
 {
 	if (!systrap.may_spin)
 		return false;
 	for (int i = 0; i < SPIN_LOOKS; i++) {
-		if ((atomic_load_explicit(&t->ctx->state, memory_order_acquire) & 0xff) ==
-		    STUB_REQUEST)
+		if (is_request(t))
 			return true;
 		__builtin_ia32_pause();
 	}
@@ -62,17 +100,21 @@ bool exchange(struct systrap_thread *t, enum stub_verb verb)
 	bool guest_runs = verb == VERB_RESUME;
 	if (t->died || t->base.space->dead)
 		return false;
-	if (guest_runs)
+	if (guest_runs) {
+		atomic_fetch_add_explicit(&systrap.running, 1, memory_order_relaxed);
 		atomic_store(&t->running, true);
+	}
 	publish(t, verb);
 	if (guest_runs) {
-		armed_wait(t);
+		if (!asks_again_soon(t))
+			armed_wait(t);
 	} else if (!answered_soon(t)) {
 		overdue_answer(t);
 		armed_wait(t);
 		overdue_answered(t);
 	}
 	if (guest_runs) {
+		atomic_fetch_sub_explicit(&systrap.running, 1, memory_order_relaxed);
 		atomic_store(&t->running, false);
 		atomic_store(&t->ctx->interrupt, 0);
 	}

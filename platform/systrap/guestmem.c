@@ -329,4 +329,5 @@ const struct uspace_ops guestmem_ops = {
     .reserve = guest_reserve,
     .commit = guest_commit,
     .cmpxchg32 = guest_cmpxchg32,
+    .waits = thread_waits,
 };

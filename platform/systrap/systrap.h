@@ -80,11 +80,13 @@ extern struct systrap_state {
 	bool zygote_ready; /* guarded by the mutex of its users (space.c) */
 	u32 warden;        /* its pid, set with zygote_ready */
 	bool may_spin;
+	unsigned cpus;
+	_Atomic u32 running; /* guest threads that run guest code, as far as the sentry knows */
 	_Atomic bool ending;
 } systrap;
 
 extern struct systrap_stats {
-	_Atomic u64 calls, faults, interrupts, wakes, asks, host_copies, forks, clones;
+	_Atomic u64 calls, faults, interrupts, wakes, asks, host_copies, forks, clones, lingers;
 	_Atomic u64 fast_calls, patched, repairs, fetches;
 	_Atomic u64 refused[PATCH_REFUSALS];
 } systrap_stats;
@@ -187,6 +189,8 @@ void request_registers(struct systrap_thread *t);
 
 /* guestmem.c */
 extern const struct uspace_ops guestmem_ops;
+/* exchange.c, for guestmem_ops */
+void thread_waits(struct uspace *u);
 void guestmem_begin(struct systrap_thread *t);
 void guestmem_reply(struct systrap_thread *t);
 void guestmem_flush(struct systrap_thread *t);
