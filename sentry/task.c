@@ -195,15 +195,17 @@ struct fs_context *task_fs_get(struct task *t)
 
 void task_adopt_image(struct task *t, struct mm *mm, struct platform_thread *thread)
 {
+	bool moves = thread != t->thread;
 	/* What has been used in the old space stays with the process. */
-	if (t->thread)
+	if (t->thread && moves)
 		task_usage_save(t);
 	lock_acquire(&t->group->siglock);
 	t->mm = mm;
 	t->thread = thread;
 	t->caller.uspace = platform_thread_uspace(thread);
 	t->group->shares_space = false;
-	task_usage_begin(t);
+	if (moves)
+		task_usage_begin(t);
 	lock_release(&t->group->siglock);
 	task_update_identity(t);
 }

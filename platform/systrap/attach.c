@@ -5,8 +5,8 @@
  * of a new socket. The child, a child of the sentry (CLONE_PARENT), maps them by itself and waits
  * for its first reply; nobody waits for the child. What is left to find out is which host
  * process it is. The parent says so, but the parent may lie: whoever is named
- * must be a child of the sentry that nobody else has been taken for, and have in its memory
- * the token that this one fork was given. A guest could put that token into no process but its own.
+ * must have in its memory the token that this one fork was given, and be none that is known
+ * already. A guest can put that token into no process but its own.
  *
  * The parent could keep what it was sent for the child, and speak for it. Between a process and
  * its own copy that is nothing that it could not have had the copy do; but a program
@@ -67,8 +67,11 @@ static bool is_child(int pidfd)
 	return waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0;
 }
 
-/* Hosts on which nobody may look at another process (Yama 3) do not show it: then that is all. */
-static bool has_token(u32 pid, u64 token)
+/*
+ * Where nobody may look at another process (Yama 3), that pid is a child must be enough: nobody can
+ * make us look at the wrong one there.
+ */
+static bool has_token(u32 pid, int pidfd, u64 token)
 {
 	u64 value = 0;
 	struct iovec local = {&value, sizeof(value)};
@@ -76,7 +79,9 @@ static bool has_token(u32 pid, u64 token)
 	                       sizeof(value)};
 	ssize_t n = process_vm_readv((pid_t)pid, &local, 1, &remote, 1, 0);
 
-	return n < 0 ? errno == EPERM : n == (ssize_t)sizeof(value) && value == token;
+	if (n < 0 && errno == EPERM)
+		return is_child(pidfd);
+	return n == (ssize_t)sizeof(value) && value == token;
 }
 
 int attach(struct platform_space *s, u32 pid, u64 token)
@@ -85,7 +90,7 @@ int attach(struct platform_space *s, u32 pid, u64 token)
 
 	if (fd < 0)
 		return -errno;
-	if (!is_child(fd) || (token && !has_token(pid, token)) || !enter(s, pid)) {
+	if ((token && !has_token(pid, fd, token)) || !enter(s, pid)) {
 		close(fd);
 		return -ESRCH;
 	}

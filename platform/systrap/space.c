@@ -327,12 +327,19 @@ int thread_clone(struct platform_thread *pt, struct platform_thread **out)
 
 /* ---- forks -------------------------------------------------------------- */
 
-static u64 token_create(void)
+/* Random numbers for forks; each is used once. */
+static struct lock tokens_lock = LOCK_INIT(RANK_PLATFORM);
+static u64 tokens[32]; /* these guarded by tokens_lock */
+static unsigned tokens_left;
+
+static u64 token_take(void)
 {
 	u64 token;
+	lock_guard(&tokens_lock);
 	do {
-		if (getrandom(&token, sizeof(token), 0) != sizeof(token))
-			token = 0;
+		if (!tokens_left && getrandom(tokens, sizeof(tokens), 0) == sizeof(tokens))
+			tokens_left = array_size(tokens);
+		token = tokens_left ? tokens[--tokens_left] : 0;
 	} while (token == 0);
 	return token;
 }
@@ -341,7 +348,7 @@ static u64 token_create(void)
 static int fork_into(struct systrap_thread *t, struct platform_space *s)
 {
 	const s32 files[] = {s->context_fd, s->stub_socket};
-	u64 token = token_create();
+	u64 token = token_take();
 	s64 pid;
 	int err = exchange_send_files(t, files, array_size(files));
 	space_hand_over(s);
