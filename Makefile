@@ -10,6 +10,7 @@ endif
 B ?= build/$(BUILD)
 PREFIX ?= /usr/local
 OBJCOPY ?= objcopy
+OBJDUMP ?= objdump
 
 WARN := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Werror
 MODE_release := -O2 -g
@@ -26,9 +27,10 @@ endif
 # CPPFLAGS, CFLAGS, LDFLAGS and LDLIBS are the caller's: they are added behind these.
 ALL_CPPFLAGS = -I. -I$(B)/gen -D_GNU_SOURCE -DMOAT_BUILD='"$(BUILD)"' $(CPPFLAGS)
 ALL_CFLAGS = -std=gnu17 $(WARN) $(MODE) -fPIE -fno-strict-aliasing -fstack-protector-strong -pthread $(CFLAGS)
-ALL_LDFLAGS = $(MODE) -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
-# Loading a library takes the start of a sandbox some 100 us. (libunwind's archive is not for PIE; Zydis has none.)
-ALL_LDLIBS = -Wl,-Bstatic -lseccomp -lbsd -Wl,-Bdynamic -lunwind -lunwind-x86_64 -lZydis $(LDLIBS)
+ALL_LDFLAGS = $(MODE) -pie -pthread -static-libgcc -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
+# A library takes the start of a sandbox some 100 us: what can be is static, and Zydis, of which Debian has no archive, is
+# loaded by the sentry if it is to rewrite call sites (platform/systrap/patch_plan.c).
+ALL_LDLIBS = -Wl,-Bstatic -lseccomp -lbsd -Wl,-Bdynamic $(LDLIBS)
 
 # Short lines unless V=1.
 Q := $(if $(filter-out 0,$(V)),,@)
@@ -56,6 +58,9 @@ $(B)/%.S.o: %.S $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,AS,$<)
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The name under which it is found: of the library that the headers belong to.
+$(B)/platform/systrap/patch_plan.c.o: FILE_CPPFLAGS = -DLIBZYDIS='"$(shell $(OBJDUMP) -p "$$($(CC) -print-file-name=libZydis.so)" | sed -n 's/^ *SONAME *//p')"'
 
 # An archive, so that a program takes in only what it uses.
 $(B)/libmoat.a: $(LIB_OBJ)

@@ -2,19 +2,18 @@
  * Crash reports. The order of a report is by how much can go wrong: what
  * happened first, then the fiber and the guest's call, the backtrace last,
  * because unwinding a broken stack may fault again. A fault during a report
- * ends the process with what has been printed so far. Host calls: sigaction, sigaltstack, mincore.
+ * ends the process with what has been printed so far. The
+ * unwinder is the compiler's own (libgcc's), which needs no preparation and no file.
+ * Host calls: sigaction, sigaltstack.
  */
-#define UNW_LOCAL_ONLY
-#include <libunwind.h>
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <ucontext.h>
-#include <unistd.h>
+#include <unwind.h>
 #include "base/bug.h"
 #include "base/crash.h"
 #include "base/fiber.h"
@@ -79,33 +78,27 @@ static void print_frame(unsigned i, uintptr_t pc)
 		crash_print("  #%-2u 0x%lx\n", i, symbol_image_offset(pc) ?: pc);
 }
 
-/*
- * Takes libc's place for libunwind, which asks it, and then makes sure by a
- * write(2) to a pipe, whether it may read an address. The second is answer
- * enough, and mincore(2) is no call that the locked-down sentry may make.
- */
-int mincore(void *addr, size_t n, unsigned char *present)
-{
-	if (!crash_mine)
-		return (int)syscall(SYS_mincore, addr, n, present);
-	memset(present, 1, (n + PAGE_SIZE - 1) / PAGE_SIZE);
-	return 0;
-}
+struct walk {
+	unsigned frames;
+	unsigned skip;  /* frames of the report itself */
+	uintptr_t from; /* begin with the frame at this address; 0: with the first */
+};
 
-static void print_backtrace(unw_context_t *uc, bool from_signal)
+static _Unwind_Reason_Code walk_frame(struct _Unwind_Context *uc, void *arg)
 {
-	unw_cursor_t cursor;
-	unw_word_t pc;
+	struct walk *w = arg;
+	uintptr_t pc = _Unwind_GetIP(uc);
 
-	if (unw_init_local2(&cursor, uc, from_signal ? UNW_INIT_SIGNAL_FRAME : 0) < 0)
-		return;
-	for (unsigned i = 0; i < BACKTRACE_MAX; i++) {
-		if (unw_get_reg(&cursor, UNW_REG_IP, &pc) < 0 || pc == 0)
-			break;
-		print_frame(i, pc);
-		if (unw_step(&cursor) <= 0)
-			break;
-	}
+	if (!pc || w->frames == BACKTRACE_MAX)
+		return _URC_END_OF_STACK;
+	if (w->from && pc != w->from)
+		return _URC_NO_REASON;
+	w->from = 0;
+	if (w->skip)
+		w->skip--;
+	else
+		print_frame(w->frames++, pc);
+	return _URC_NO_REASON;
 }
 
 static void print_circumstances(void)
@@ -126,13 +119,12 @@ static void print_circumstances(void)
 
 noreturn void bug_at(const char *file, int line, const char *what)
 {
-	unw_context_t uc;
+	struct walk walk = {.skip = 1};
 
 	crash_begin();
 	crash_print("moat: BUG at %s:%d: %s\n", file, line, what);
 	print_circumstances();
-	unw_getcontext(&uc);
-	print_backtrace(&uc, false);
+	_Unwind_Backtrace(walk_frame, &walk);
 	host_exit_group(CRASH_STATUS);
 }
 
@@ -147,6 +139,7 @@ static void crash_handler(int sig, siginfo_t *si, void *context)
 {
 	ucontext_t *uc = context;
 	const greg_t *r = uc->uc_mcontext.gregs;
+	struct walk walk = {.from = (uintptr_t)r[REG_RIP]};
 
 	crash_begin();
 	crash_print("moat: the sentry got SIG%s at 0x%lx, address 0x%lx%s\n",
@@ -156,8 +149,7 @@ static void crash_handler(int sig, siginfo_t *si, void *context)
 	            r[REG_RAX], r[REG_RBX], r[REG_RCX], r[REG_RDX], r[REG_RSI], r[REG_RDI],
 	            r[REG_RSP], r[REG_RBP]);
 	print_circumstances();
-	/* On x86-64 libunwind's context is the host's ucontext. */
-	print_backtrace(uc, true);
+	_Unwind_Backtrace(walk_frame, &walk);
 	host_exit_group(CRASH_STATUS);
 }
 
@@ -167,16 +159,9 @@ void crash_install(void (*context)(char *buf, size_t n))
 	/* NODEFER: a fault inside the handler must come back to it, not kill silently. */
 	struct sigaction sa = {.sa_sigaction = crash_handler,
 	                       .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
-	unw_context_t uc;
-	unw_cursor_t cursor;
 
 	crash_context = context;
 	symbols_load();
-	/* libunwind sets itself up (a pipe, caches) at its first use: have that before lock-down.
-	 */
-	unw_getcontext(&uc);
-	if (unw_init_local(&cursor, &uc) == 0)
-		unw_step(&cursor);
 	sigemptyset(&sa.sa_mask);
 	for (size_t i = 0; i < array_size(fatal); i++)
 		sigaction(fatal[i], &sa, NULL);

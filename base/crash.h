@@ -9,14 +9,12 @@
 #define CRASH_STATUS 125
 
 /*
- * Installs handlers for the fatal signals, and loads what reports need; call
- * it before lock-down. context (may be NULL) writes one line, NUL-terminated,
+ * Installs handlers for the fatal signals, and finds the program's symbols; call it before
+ * lock-down and before files are confined. context (may be NULL) writes one line, NUL-terminated,
  * about what the guest was doing (its current call); it runs in the signal
- * handler, so it only reads. Host calls of a report: write, rt_sigprocmask,
- * read (libunwind probes addresses through a pipe of its own), exit_group.
+ * handler, so it only reads. Host calls of a report: write, exit_group.
  */
 void crash_install(void (*context)(char *buf, size_t n));
-
 /*
  * Gives the calling host thread an alternate signal stack, so that even a
  * fiber that overran its stack is reported. Every host thread of the sentry

@@ -26,6 +26,25 @@ struct thread_start {
 
 static _Atomic u32 starting; /* threads that have not reached their function yet, and holds */
 
+/*
+ * Of the first threads: the first call of malloc or free gives a thread an arena, which takes
+ * several host calls, and most of those threads never call either.
+ */
+static struct thread_start early[16];
+static _Atomic unsigned early_used;
+
+static bool is_early(const struct thread_start *s)
+{
+	return s >= early && s < early + array_size(early);
+}
+
+static struct thread_start *start_alloc(void)
+{
+	unsigned i = atomic_fetch_add(&early_used, 1);
+
+	return i < array_size(early) ? &early[i] : malloc(sizeof(struct thread_start));
+}
+
 static void *thread_main(void *arg)
 {
 	struct thread_start start = *(struct thread_start *)arg;
@@ -33,7 +52,8 @@ static void *thread_main(void *arg)
 	 */
 	_Alignas(16) char crash_stack[CRASH_STACK_SIZE];
 
-	free(arg);
+	if (!is_early(arg))
+		free(arg);
 	prctl(PR_SET_NAME, start.name);
 	/* The default of 50 us would be added to every guest's timer. */
 	prctl(PR_SET_TIMERSLACK, 1);
@@ -57,7 +77,7 @@ static void asynchronous_signals(sigset_t *set)
 
 int host_thread_start(pthread_t *out, const char *name, void *(*fn)(void *), void *arg)
 {
-	struct thread_start *start = malloc(sizeof(*start));
+	struct thread_start *start = start_alloc();
 	sigset_t block, old;
 	pthread_attr_t attr;
 	int err;
@@ -76,7 +96,8 @@ int host_thread_start(pthread_t *out, const char *name, void *(*fn)(void *), voi
 	pthread_attr_destroy(&attr);
 	if (err) {
 		atomic_fetch_sub(&starting, 1);
-		free(start);
+		if (!is_early(start))
+			free(start);
 	}
 	return -err;
 }

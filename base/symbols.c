@@ -1,6 +1,6 @@
 /*
- * Looks symbols up in the executable's own ELF file. libunwind can name a
- * function as well, but opens files for it, which the locked-down sentry must
+ * Looks symbols up in the executable's own ELF file. Others can name a
+ * function as well, but open files for it, which the locked-down sentry must
  * not do. The file is mapped privately and lazily: it costs no memory until a
  * report reads it. Host calls: openat, fstat, mmap, close.
  */

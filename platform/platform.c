@@ -20,6 +20,11 @@ int platform_init(const struct platform_ops *ops, const struct platform_config *
 	return ops->init(config);
 }
 
+void platform_prepare(const struct platform_ops *ops)
+{
+	ops->prepare();
+}
+
 int platform_start(void)
 {
 	return platform->start();

@@ -156,6 +156,8 @@ const char *platform_unsupported(const struct platform_ops *ops);
  * sched_init(n, platform_doorbell()), reactor_start and platform_start.
  */
 must_check int platform_init(const struct platform_ops *ops, const struct platform_config *config);
+/* Loads what is needed later and takes a while: on any thread, at any time before lock-down. */
+void platform_prepare(const struct platform_ops *ops);
 /* The word for sched_init. */
 _Atomic u32 *platform_doorbell(void);
 /* Hooks into the scheduler and the reactor, which must be running. */

@@ -50,6 +50,7 @@ struct platform_ops {
 	/* Absent: no guest can keep its thread from ending. */
 	void (*doom)(struct platform_thread *t);
 	/* Sites that the implementation has never named are not asked for. */
+	void (*prepare)(void);
 	void (*patch)(struct platform_thread *t, u64 site, u64 low, u64 high);
 	size_t (*space_read)(struct platform_space *s, void *dst, u64 src, size_t n);
 	size_t (*space_write)(struct platform_space *s, u64 dst, const void *src, size_t n);

@@ -13,9 +13,8 @@ enum control_type {
 	CONTROL_WINSIZE, /* value: rows << 16 | columns */
 	CONTROL_OOM,     /* the sandbox is over its memory limit: end the largest process */
 	/* sentry -> launcher */
-	CONTROL_STARTED, /* guest code runs */
-	CONTROL_FAILED,  /* it never will: value is an exit status, text says why */
-	CONTROL_ENDED,   /* value: wait status of the first process */
+	CONTROL_FAILED, /* guest code never will run: value is an exit status, text says why */
+	CONTROL_ENDED,  /* value: wait status of the first process */
 };
 
 struct control_message {

@@ -194,10 +194,8 @@ static int first_program(struct task *t, struct task_boot *boot unused_arg)
 	if (!err)
 		err = strchr(name, '/') ? run_file(t, name, &args) : run_searched(t, name, &args);
 	exec_args_destroy(&args);
-	if (!err) {
-		control_send(CONTROL_STARTED, 0, NULL);
+	if (!err)
 		return 0;
-	}
 	snprintf(text, sizeof(text), "cannot run '%.200s': %s%s", name, strerror(-err),
 	         err == -ENOEXEC ? " (moat runs x86-64 programs and scripts that begin with #!)"
 	                         : "");
@@ -253,8 +251,19 @@ static struct task *first_task(struct fs_context *fs)
 
 /* ---- start and end ----------------------------------------------------- */
 
+static noreturn void end_sandbox(void)
+{
+	control_send(CONTROL_ENDED, (u32)kernel.exit_status, NULL);
+	platform_shutdown();
+	host_exit_group(0);
+}
+
 static bool on_end(struct waiter *w unused_arg, u32 events unused_arg)
 {
+	/* Nothing to be said or drained: this thread is awake, the main one would have to be woken.
+	 */
+	if (!config->tty && !config->stats)
+		end_sandbox();
 	atomic_store(&ended, 1);
 	host_futex_wake(&ended, 1, false);
 	return false;
@@ -412,11 +421,14 @@ noreturn void sandbox_main(const struct sandbox_config *c)
 	config = c;
 	/* The guest's descriptor 2 is closed with its last user; reports must still get out. */
 	log_init(host_dup(2), c->debug ? LOG_DEBUG : LOG_WARN);
+	crash_install(describe_current);
+	/* Before files are confined, as a library is one. */
+	if (c->patch)
+		platform_prepare(&systrap_platform);
 	if (!MOAT_SANITIZED)
 		confine_files();
-	platform_up();
 	/* From here on the zygote starts as well, on another CPU if there is one. */
-	crash_install(describe_current);
+	platform_up();
 	kernel_up();
 	trace_up();
 	if (rootfs_build(c, &fs, why))
@@ -431,7 +443,5 @@ noreturn void sandbox_main(const struct sandbox_config *c)
 	console_drain();
 	if (c->stats)
 		stats_print(log_fd());
-	control_send(CONTROL_ENDED, (u32)kernel.exit_status, NULL);
-	platform_shutdown();
-	host_exit_group(0);
+	end_sandbox();
 }

@@ -11,7 +11,16 @@
  * return may move, too; what lies behind it is then overwritten only if it is padding.
  */
 #include "platform/systrap/patch_plan.h"
+#include "base/log.h"
 #include <Zydis/Zydis.h>
+#include <dlfcn.h>
+#include <pthread.h>
+#include <string.h>
+
+/* The build says which one belongs to the headers; linters do not care. */
+#ifndef LIBZYDIS
+#define LIBZYDIS "libZydis.so"
+#endif
 
 #define SYSCALL_BYTES 2
 /* Where functions begin: padding does not reach beyond. */
@@ -22,6 +31,41 @@ struct instruction {
 	bool movable, returns, padding;
 	bool loads_number; /* writes eax or rax, and reads no memory */
 };
+
+/* Zydis, which is loaded when it is first needed, or before (patch_plan_prepare). */
+static struct {
+	__typeof__(&ZydisDecoderInit) decoder_init;
+	__typeof__(&ZydisDecoderDecodeFull) decode_full;
+	__typeof__(&ZydisRegisterGetClass) register_class;
+	bool loaded;
+} zydis;
+
+/* POSIX has it that an object pointer of dlsym is a function's. */
+static bool function_find(void *library, const char *name, void *to)
+{
+	void *p = dlsym(library, name);
+
+	memcpy(to, &p, sizeof(p));
+	return p;
+}
+
+static void load(void)
+{
+	void *library = dlopen(LIBZYDIS, RTLD_NOW | RTLD_LOCAL);
+
+	zydis.loaded = library && function_find(library, "ZydisDecoderInit", &zydis.decoder_init) &&
+	               function_find(library, "ZydisDecoderDecodeFull", &zydis.decode_full) &&
+	               function_find(library, "ZydisRegisterGetClass", &zydis.register_class);
+	if (!zydis.loaded)
+		log_warn("%s is missing: call sites are not rewritten", LIBZYDIS);
+}
+
+void patch_plan_prepare(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, load);
+}
 
 static bool is_plain(ZydisMnemonic m)
 {
@@ -53,15 +97,18 @@ static bool decode(const u8 *code, size_t n, struct instruction *out)
 	ZydisDecodedInstruction in;
 	ZydisDecodedOperand operand[ZYDIS_MAX_OPERAND_COUNT];
 
-	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code, n, &in, operand)))
+	patch_plan_prepare();
+	if (!zydis.loaded)
+		return false;
+	zydis.decoder_init(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	if (!ZYAN_SUCCESS(zydis.decode_full(&decoder, code, n, &in, operand)))
 		return false;
 	*out = (struct instruction){.length = in.length};
 	out->movable = is_plain(in.mnemonic) && !(in.attributes & ZYDIS_ATTRIB_IS_RELATIVE) &&
 	               !(in.attributes & ZYDIS_ATTRIB_HAS_LOCK);
 	/* Segment and control registers are not among what moves. */
 	for (unsigned i = 0; i < in.operand_count_visible; i++) {
-		ZydisRegisterClass class = ZydisRegisterGetClass(operand[i].reg.value);
+		ZydisRegisterClass class = zydis.register_class(operand[i].reg.value);
 		if (operand[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
 		    class != ZYDIS_REGCLASS_GPR64 && class != ZYDIS_REGCLASS_GPR32 &&
 		    class != ZYDIS_REGCLASS_GPR16 && class != ZYDIS_REGCLASS_GPR8)

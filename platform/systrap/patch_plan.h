@@ -10,6 +10,9 @@
 #define PATCH_LOOK 64 /* bytes before a site that are decoded to be sure of its neighbours */
 #define PATCH_TAIL 32 /* bytes behind its beginning */
 
+/* Loads the decoder now, before a lock-down that would forbid it. Any thread. */
+void patch_plan_prepare(void);
+
 enum patch_verdict {
 	PATCH_OK,
 	PATCH_UNKNOWN,   /* not decodable, or in two ways */

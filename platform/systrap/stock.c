@@ -1,7 +1,7 @@
 /*
  * Spaces made ahead. What a fork needs besides the host's clone (a memfd, its mapping,
  * a socket pair) is made while the host is busy with the fork before, by a fiber of its own.
- * Nothing is kept in stock before the first fork, and nothing that has been in use comes back:
+ * Nothing is kept in stock before the second fork, and nothing that has been in use comes back:
  * someone may still have it mapped.
  */
 #include "base/fiber.h"
@@ -14,7 +14,7 @@ static struct lock stock_lock = LOCK_INIT(RANK_PLATFORM);
 static STAILQ_HEAD(, platform_space) stock = STAILQ_HEAD_INITIALIZER(stock); /* by stock_lock, */
 static unsigned in_stock;                                                    /* as are these */
 static struct fiber *keeper;
-static bool keeper_wanted;
+static unsigned taken;
 
 static void stock_put(struct platform_space *s)
 {
@@ -41,15 +41,15 @@ static void keep(void *arg unused_arg)
 	}
 }
 
-/* The keeper, started by whoever takes something for the first time. */
+/* The keeper, started by the second who takes something. */
 static void keeper_wake(void)
 {
 	struct fiber *f;
 	bool start;
 
 	lock_acquire(&stock_lock);
-	start = !keeper_wanted;
-	keeper_wanted = true;
+	/* A sandbox of one process needs no second space. */
+	start = ++taken == 2;
 	f = keeper;
 	lock_release(&stock_lock);
 	if (f)

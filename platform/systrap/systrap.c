@@ -158,6 +158,7 @@ const struct platform_ops systrap_platform = {
     .unsupported = systrap_unsupported,
     .init = systrap_init,
     .start = systrap_start,
+    .prepare = patch_plan_prepare,
     .doorbell = systrap_doorbell,
     .stats_print = systrap_stats_print,
     .shutdown = systrap_shutdown,

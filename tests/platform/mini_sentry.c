@@ -490,6 +490,7 @@ void mini_start(unsigned workers, bool lock_down)
 		fprintf(stderr, "platform_init: %s\n", strerror(-err));
 		exit(1);
 	}
+	platform_prepare(&systrap_platform);
 	sched_init(workers, platform_doorbell());
 	BUG_ON(reactor_start() != 0);
 	BUG_ON(platform_start() != 0);
