@@ -22,6 +22,13 @@ struct caller root_caller = {
     .raise = raise_nothing,
 };
 
+s32 caller_shown_pid(s32 pid)
+{
+	const struct caller *c = caller();
+
+	return c->pid_shown ? c->pid_shown(pid) : pid;
+}
+
 struct caller *caller(void)
 {
 	struct fiber *f = fiber_self();

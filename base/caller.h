@@ -18,15 +18,23 @@ struct caller {
 	struct fs_context *fs; /* root, cwd, umask (fs/vfs/fs_context.h) */
 	struct fdtable *files; /* fs/vfs/fdtable.h */
 	struct net *net;       /* network namespace (net/net.h); NULL: the initial one */
-	s32 pid;               /* thread group id in the guest's own view */
+	s32 pid;               /* thread group id */
 	s32 tid;
 	u64 fsize_limit;  /* RLIMIT_FSIZE, bytes */
 	u64 nofile_limit; /* RLIMIT_NOFILE, descriptors */
 	/* Called when a write hits fsize_limit (SIGXFSZ), or a pipe has no reader (SIGPIPE). */
 	void (*raise)(struct caller *c, int sig);
-	/* Is there a process of that id? NULL: every number will do. */
-	bool (*knows)(s32 pid);
+	/*
+	 * Processes have other numbers in the eyes of some callers: the id of the process that the
+	 * running fiber's guest calls nr (0: there is none), and what it calls the one of that id
+	 * (0: it cannot see it). NULL: there is but one view.
+	 */
+	s32 (*pid_given)(s32 nr);
+	s32 (*pid_shown)(s32 pid);
 };
+
+/* A process id as the caller is to see it. */
+s32 caller_shown_pid(s32 pid);
 
 /* The caller of the running fiber, or of the host thread's own work (root, no memory). */
 struct caller *caller(void);

@@ -19,6 +19,7 @@
 #include "sentry/ns_set.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/pid.h"
+#include "sentry/pid_ns.h"
 #include "sentry/posix_timer.h"
 #include "sentry/session.h"
 #include "sentry/signal_internal.h"
@@ -132,12 +133,15 @@ static struct task *live_thread(struct thread_group *g)
 	return NULL;
 }
 
-/* Who takes over the children of g: an ancestor that asked for it, or init (prctl(2)). */
+/* Who takes over the children of g: an ancestor that asked for it, or its init (prctl(2)). */
 static struct thread_group *find_reaper(struct thread_group *g)
 {
-	for (struct thread_group *p = g->parent; p; p = p->parent)
+	struct pid_ns *n = g->pid_ns;
+	for (struct thread_group *p = g->parent; p && p->pid_ns == n; p = p->parent)
 		if (p->child_subreaper && p->state == GROUP_LIVE && live_thread(p))
 			return p;
+	if (n && n->parent)
+		return n->init != g ? n->init : NULL;
 	if (kernel.init && kernel.init != g && kernel.init->state == GROUP_LIVE)
 		return kernel.init;
 	return NULL;
@@ -163,7 +167,7 @@ static void tell_threads_of_parent(struct thread_group *g)
 	lock_guard(&g->siglock);
 	TAILQ_FOREACH (t, &g->threads, thread_link)
 		if (t->thread)
-			platform_thread_set_parent(t->thread, g->parent ? g->parent->pid : 0);
+			platform_thread_set_parent(t->thread, group_shown_parent_locked(g));
 }
 
 static void adopt(struct thread_group *child, struct thread_group *reaper)
@@ -292,6 +296,8 @@ static void group_died(struct thread_group *g)
 	pgrp_check_orphaned_locked(g, NULL);
 	if (g == kernel.init)
 		init_ended(g);
+	if (g->pid_ns && g->pid_ns->init == g)
+		g->pid_ns->init = NULL;
 }
 
 /* Only the leader is left: the process is a zombie. */
@@ -376,6 +382,11 @@ static void tell_of_exit(struct task *t, int exit_code)
 	ptrace_event(t, PTRACE_EVENT_EXIT, (u64)(u32)exit_code);
 }
 
+static bool is_nested_init(const struct thread_group *g)
+{
+	return g->pid_ns && g->pid_ns->parent && g->pid_ns->init == g;
+}
+
 void task_exit(struct task *t, int exit_code)
 {
 	tell_of_exit(t, exit_code);
@@ -391,6 +402,8 @@ void task_exit(struct task *t, int exit_code)
 	task_set_files(t, NULL);
 	task_set_fs(t, NULL);
 	task_set_ns(t, NULL);
+	if (last && is_nested_init(t->group))
+		pid_ns_zap(t->group->pid_ns, t);
 	leave_tree(t, exit_code);
 }
 
@@ -411,6 +424,7 @@ static void take_leader_identity(struct task *t)
 	e->task = t;
 	g->leader = t;
 	t->tid = t->caller.tid = g->pid;
+	t->own_tid = g->own_pid;
 	TAILQ_REMOVE(&g->threads, old, thread_link);
 	pid_lookup(kernel.pids, tid)->task = NULL;
 	pid_release(kernel.pids, tid);

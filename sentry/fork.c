@@ -17,6 +17,7 @@
 #include "sentry/mm.h"
 #include "sentry/ns_set.h"
 #include "sentry/pid.h"
+#include "sentry/pid_ns.h"
 #include "sentry/pidfd.h"
 #include "sentry/seccomp.h"
 #include "sentry/session.h"
@@ -35,7 +36,7 @@
 #endif
 #define CLONE_CLEAR_SIGHAND_K 0x100000000ULL
 #define CLONE_NEWTIME_K       0x80ULL
-#define NAMESPACE_FLAGS       ((u64)(NS_SET_FLAGS | CLONE_NEWNS))
+#define NAMESPACE_FLAGS       ((u64)(NS_SET_FLAGS | CLONE_NEWNS | CLONE_NEWPID))
 
 /* ---- vfork --------------------------------------------------------------- */
 
@@ -115,13 +116,14 @@ static int check_flags(struct task *t, const struct clone_args_k *a)
 		return -EINVAL;
 	if ((f & (CLONE_NEWIPC | CLONE_SYSVSEM)) == (CLONE_NEWIPC | CLONE_SYSVSEM))
 		return -EINVAL;
-	if (f & (CLONE_NEWPID | CLONE_NEWTIME_K))
+	if (f & CLONE_NEWTIME_K)
+		return -EINVAL;
+	/* Threads share their numbers; who has unshared them for his children has no more threads.
+	 */
+	if ((f & CLONE_THREAD) && t->child_pid_ns && t->child_pid_ns != t->group->pid_ns)
 		return -EINVAL;
 	/* Who makes a user namespace, too, has every right in it. */
 	if ((f & NAMESPACE_FLAGS) && !(f & CLONE_NEWUSER) && !cred_has_own_cap(c, CAP_SYS_ADMIN))
-		return -EPERM;
-	if (a->set_tid && !task_capable(t, CAP_SYS_ADMIN) &&
-	    !task_capable(t, CAP_CHECKPOINT_RESTORE))
 		return -EPERM;
 	return 0;
 }
@@ -167,7 +169,8 @@ static void copy_plain(struct task *t, struct task *child, const struct clone_ar
 	if (f & CLONE_CHILD_CLEARTID)
 		child->clear_child_tid = a->child_tid;
 	child->caller.raise = t->caller.raise;
-	child->caller.knows = t->caller.knows;
+	child->caller.pid_given = t->caller.pid_given;
+	child->caller.pid_shown = t->caller.pid_shown;
 	child->caller.fsize_limit = t->caller.fsize_limit;
 	child->caller.nofile_limit = t->caller.nofile_limit;
 }
@@ -216,6 +219,35 @@ static int copy_fs(struct task *t, struct task *child, u64 flags)
 	return child->caller.fs ? 0 : -ENOMEM;
 }
 
+/* The namespace of the child's number, and of all below it that it asks for a number in. */
+static int copy_pid_ns(struct task *t, struct task *child, const struct clone_args_k *a)
+{
+	struct pid_ns *n = t->child_pid_ns ? t->child_pid_ns : t->group->pid_ns;
+	const struct cred *c = child->caller.cred;
+	int err = 0;
+	if (a->flags & CLONE_THREAD)
+		return 0;
+	if (a->flags & CLONE_NEWPID) {
+		/* The children's namespace has been unshared before: one is made in one's own. */
+		if (n != t->group->pid_ns)
+			return -EINVAL;
+		err = pid_ns_create(n, c->user_ns, &child->group->pid_ns);
+	} else {
+		child->group->pid_ns = pid_ns_get(n);
+	}
+	if (err)
+		return err;
+	n = child->group->pid_ns;
+	if (a->set_tid_count > n->level + 1)
+		return -EINVAL;
+	for (u32 i = 0; i < a->set_tid_count; i++, n = n->parent) {
+		if (!cred_has_cap_in(t->caller.cred, n->ns.owner, CAP_SYS_ADMIN) &&
+		    !cred_has_cap_in(t->caller.cred, n->ns.owner, CAP_CHECKPOINT_RESTORE))
+			return -EPERM;
+	}
+	return 0;
+}
+
 static int copy_resources(struct task *t, struct task *child, const struct clone_args_k *a)
 {
 	struct ns_set *ns;
@@ -228,6 +260,8 @@ static int copy_resources(struct task *t, struct task *child, const struct clone
 		err = task_new_user_ns(t, &child->caller.cred);
 	else
 		child->caller.cred = cred_get(t->caller.cred);
+	if (!err)
+		err = copy_pid_ns(t, child, a);
 	if (!err)
 		err = copy_fs(t, child, f);
 	if (!err)
@@ -326,6 +360,11 @@ static void place_group(struct task *t, struct task *child, const struct clone_a
 	struct thread_group *g = child->group;
 	bool sibling = a->flags & CLONE_PARENT;
 	g->pid = child->tid;
+	g->own_pid = child->own_tid;
+	if (g->pid_ns && g->pid_ns->parent && !g->pid_ns->init) {
+		g->pid_ns->init = g;
+		g->unkillable = true;
+	}
 	g->leader = child;
 	TAILQ_INSERT_TAIL(&g->threads, child, thread_link);
 	g->nthreads = g->nlive = 1;
@@ -349,6 +388,28 @@ static int clone_event(const struct task *t, const struct clone_args_k *a)
 	return event;
 }
 
+/* In the initial pid namespace, and in those nested down to the child's own. tasks_lock held. */
+static s32 take_numbers(struct task *child, const struct clone_args_k *a)
+{
+	struct pid_ns *n = child->group->pid_ns;
+	u32 level = n ? n->level : 0;
+	/* The last one asked for is the initial namespace's, if there is one for each. */
+	s32 want = a->set_tid_count > level ? a->set_tid[level] : 0, nr;
+	int err;
+	if (n && (n->dead || (n->parent && !n->init && n->last)))
+		return -ENOMEM;
+	nr = pid_alloc(kernel.pids, want);
+	if (nr < 0)
+		return nr;
+	err = pid_ns_enter(n, pid_lookup(kernel.pids, nr), a->set_tid,
+	                   min_of(a->set_tid_count, level));
+	if (err) {
+		pid_release(kernel.pids, nr);
+		return err;
+	}
+	return nr;
+}
+
 static int place(struct task *t, struct task *child, const struct clone_args_k *a)
 {
 	struct thread_group *g = t->group;
@@ -364,10 +425,11 @@ static int place(struct task *t, struct task *child, const struct clone_args_k *
 		return -ERESTARTNOINTR;
 	if (kernel.ntasks >= kernel.max_tasks)
 		return -EAGAIN;
-	s32 nr = pid_alloc(kernel.pids, a->set_tid);
+	s32 nr = take_numbers(child, a);
 	if (nr < 0)
 		return nr;
 	child->tid = nr;
+	child->own_tid = pid_ns_out(child->group->pid_ns, nr);
 	pid_lookup(kernel.pids, nr)->task = task_get(child);
 	if (a->flags & CLONE_THREAD)
 		place_thread(g, child);
@@ -400,7 +462,7 @@ static void queue_child_tid(struct task *child, const struct clone_args_k *a)
 {
 	/* In the child's memory, by its own thread; an address that faults is its own loss. */
 	struct hostop op = {
-	    .kind = HOSTOP_STORE32, .addr = a->child_tid.addr, .val = (u32)child->tid};
+	    .kind = HOSTOP_STORE32, .addr = a->child_tid.addr, .val = (u32)child->own_tid};
 	if (a->flags & CLONE_CHILD_SETTID)
 		BUG_ON(platform_thread_queue(child->thread, &op) != 0);
 }
@@ -439,6 +501,13 @@ static int build(struct task *t, struct task *child, const struct clone_args_k *
 	return err;
 }
 
+/* The child as t's tracer, if there is one, is to see it. */
+static u64 event_number(struct task *t, const struct task *child)
+{
+	lock_guard(&kernel.tasks_lock);
+	return t->trace.tracer ? (u64)pid_ns_out(t->trace.tracer->group->pid_ns, child->tid) : 0;
+}
+
 s64 task_clone(struct task *t, const struct clone_args_k *a)
 {
 	int pidfd = -1;
@@ -458,7 +527,8 @@ s64 task_clone(struct task *t, const struct clone_args_k *a)
 		/* The limit is inherited, the time used is not (setrlimit(2)); without memory, it
 		 * is lost. */
 		(void)cpu_limit_changed(child->group);
-	s32 tid = child->tid;
+	s32 tid = pid_shown(child->tid);
+	u64 told = event_number(t, child);
 	struct vfork_wait *v = child->vfork;
 	int event = clone_event(t, a);
 	if (v)
@@ -473,10 +543,10 @@ s64 task_clone(struct task *t, const struct clone_args_k *a)
 	task_start(child);
 	task_put(child);
 	if (event)
-		ptrace_event(t, event, (u64)tid);
+		ptrace_event(t, event, told);
 	if (v) {
 		vfork_wait_for(t, v);
-		ptrace_event(t, PTRACE_EVENT_VFORK_DONE, (u64)tid);
+		ptrace_event(t, PTRACE_EVENT_VFORK_DONE, told);
 	}
 	return tid;
 }

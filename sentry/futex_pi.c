@@ -111,12 +111,12 @@ static int take_word(struct task *t, u64 addr, u32 *word)
 	if (get_user(word, uptr_make(addr)) != 0)
 		return -EFAULT;
 	for (;;) {
-		if ((*word & FUTEX_TID_MASK) == (u32)t->tid)
+		if ((*word & FUTEX_TID_MASK) == (u32)t->own_tid)
 			return -EDEADLK;
 		if (*word & FUTEX_TID_MASK)
 			return -EBUSY;
 		/* OWNER_DIED stays for the new owner to see. */
-		u32 mine = (*word & (FUTEX_OWNER_DIED | FUTEX_WAITERS)) | (u32)t->tid;
+		u32 mine = (*word & (FUTEX_OWNER_DIED | FUTEX_WAITERS)) | (u32)t->own_tid;
 		if (exchange_word(t, addr, *word, mine, &old) != 0)
 			return -EFAULT;
 		if (old == *word)
@@ -231,13 +231,14 @@ s64 futex_trylock_pi(struct task *t, u64 addr, bool private)
 static int hand_over(struct task *t, struct pi_futex *f, u64 addr, u32 died)
 {
 	struct pi_waiter *w = TAILQ_FIRST(&f->waiters);
-	u32 word, old, value = (u32)w->task->tid | died;
+	u32 word, old, value = (u32)w->task->own_tid | died;
 	if (TAILQ_NEXT(w, link))
 		value |= FUTEX_WAITERS;
 	if (get_user(&word, uptr_make(addr)) != 0)
 		return -EFAULT;
 	for (;;) {
-		if ((word & FUTEX_TID_MASK) != (u32)t->tid && !(died && (word & FUTEX_OWNER_DIED)))
+		if ((word & FUTEX_TID_MASK) != (u32)t->own_tid &&
+		    !(died && (word & FUTEX_OWNER_DIED)))
 			return -EPERM;
 		if (exchange_word(t, addr, word, value, &old) != 0)
 			return -EFAULT;
@@ -246,7 +247,7 @@ static int hand_over(struct task *t, struct pi_futex *f, u64 addr, u32 died)
 		word = old;
 	}
 	TAILQ_REMOVE(&f->waiters, w, link);
-	f->owner = w->task->tid;
+	f->owner = w->task->own_tid;
 	atomic_store(&w->granted, true);
 	fiber_unpark(w->task->fiber);
 	drop_if_empty(f);
@@ -263,7 +264,7 @@ s64 futex_unlock_pi(struct task *t, u64 addr, bool private)
 	mutex_guard(&pi_mutex);
 	if (get_user(&word, uptr_make(addr)) != 0)
 		return -EFAULT;
-	if ((word & FUTEX_TID_MASK) != (u32)t->tid)
+	if ((word & FUTEX_TID_MASK) != (u32)t->own_tid)
 		return -EPERM;
 	struct pi_futex *f = lookup(&key);
 	if (f)
@@ -274,7 +275,7 @@ s64 futex_unlock_pi(struct task *t, u64 addr, bool private)
 			return -EFAULT;
 		if (old == word)
 			return 0;
-		if ((old & FUTEX_TID_MASK) != (u32)t->tid)
+		if ((old & FUTEX_TID_MASK) != (u32)t->own_tid)
 			return -EPERM;
 		word = old;
 	}
@@ -289,7 +290,7 @@ void futex_pi_exit(struct task *t)
 		struct pi_futex *f, *next;
 		for (f = LIST_FIRST(&table[i]); f; f = next) {
 			next = LIST_NEXT(f, link);
-			if (f->owner != t->tid)
+			if (f->owner != t->own_tid)
 				continue;
 			/*
 			 * Where the word cannot be reached by this thread (another process's

@@ -9,6 +9,7 @@
 #include "base/timer.h"
 #include "sentry/ns_set.h"
 #include "sentry/pid.h"
+#include "sentry/pid_ns.h"
 #include "sentry/session.h"
 #include "sentry/signal_internal.h"
 #include "sentry/task_internal.h"
@@ -32,13 +33,15 @@ static void default_limits(struct rlimit64 *l)
 	l[RLIMIT_NICE] = l[RLIMIT_RTPRIO] = (struct rlimit64){0, 0};
 }
 
-static bool process_exists(s32 pid)
+/* 0: no such process */
+static s32 process_given(s32 pid)
 {
 	struct thread_group *g = group_find(pid);
+	s32 nr = g ? g->pid : 0;
 
 	if (g)
 		group_put(g);
-	return g != NULL;
+	return nr;
 }
 
 static void raise_in_caller(struct caller *c, int sig)
@@ -71,6 +74,8 @@ static int place(struct task *t)
 		return -ENOMEM;
 	}
 	t->tid = t->caller.tid = t->caller.pid = g->pid = nr;
+	t->own_tid = g->own_pid = nr;
+	g->pid_ns = pid_ns_get(kernel.pid_ns);
 	g->leader = t;
 	TAILQ_INSERT_TAIL(&g->threads, t, thread_link);
 	g->nthreads = g->nlive = 1;
@@ -107,7 +112,8 @@ int task_create_init(struct fs_context *fs, struct fdtable *files, struct cred *
 	t->boot = boot;
 	t->fresh = true;
 	t->caller.raise = raise_in_caller;
-	t->caller.knows = process_exists;
+	t->caller.pid_given = process_given;
+	t->caller.pid_shown = pid_shown;
 	task_refresh_limits(t);
 	strcpy(t->comm, "moat");
 	err = user_charge(cred->uid, USER_TASKS, ~0ULL);

@@ -7,6 +7,7 @@
 #include "base/timer.h"
 #include "sentry/ns_set.h"
 #include "sentry/pid.h"
+#include "sentry/pid_ns.h"
 #include <sched.h>
 #include <sys/sysinfo.h>
 #include <time.h>
@@ -44,6 +45,7 @@ void kernel_init(void)
 	lock_init(&kernel.tasks_lock, RANK_TASKS);
 	kernel.pids = pid_table_create();
 	BUG_ON(!kernel.pids);
+	BUG_ON(pid_ns_create_initial(&kernel.pid_ns) != 0);
 	TAILQ_INIT(&kernel.groups);
 	waitq_init(&kernel.exit_waitq);
 	kernel.max_tasks = DEFAULT_MAX_TASKS;

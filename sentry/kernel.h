@@ -11,6 +11,7 @@ struct task;
 struct thread_group;
 struct ns_set;
 struct pid_table;
+struct pid_ns;
 struct trace;
 struct super;
 
@@ -25,6 +26,7 @@ struct kernel {
 	 */
 	struct lock tasks_lock;
 	struct pid_table *pids;
+	struct pid_ns *pid_ns;             /* the initial one */
 	TAILQ_HEAD(, thread_group) groups; /* in creation order */
 	u32 ntasks;                        /* live tasks (threads), for --pids and RLIMIT_NPROC */
 	u32 max_tasks;

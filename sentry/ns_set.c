@@ -6,6 +6,7 @@
 #include "fs/vfs/fs_context.h"
 #include "net/net.h"
 #include "sentry/ipc/ipc.h"
+#include "sentry/pid_ns.h"
 #include "sentry/task.h"
 #include "sentry/uts.h"
 #include <errno.h>
@@ -209,6 +210,11 @@ struct ns *task_ns_get(struct task *t, enum ns_kind kind)
 			cred_put(c);
 		}
 		return n;
+	}
+	if (kind == NS_PID) {
+		/* A process that has ended is in none. */
+		lock_guard(&t->group->siglock);
+		return t->ns ? ns_get(&t->group->pid_ns->ns) : NULL;
 	}
 	if (kind == NS_MNT) {
 		struct fs_context *fs = task_fs_get(t);

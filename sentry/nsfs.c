@@ -11,6 +11,7 @@
 #include "fs/vfs/file.h"
 #include "fs/vfs/inode.h"
 #include "fs/vfs/super.h"
+#include "sentry/pid_ns.h"
 #include "sentry/task.h"
 #include <errno.h>
 #include <linux/magic.h>
@@ -117,6 +118,16 @@ static s64 open_owner(struct ns *n)
 	return open_ns(&n->owner->ns);
 }
 
+/* Nothing outside the caller's own pid namespace may be looked at. */
+static s64 open_parent_pid_ns(struct pid_ns *p)
+{
+	const struct pid_ns *mine = task_self()->group->pid_ns;
+
+	if (!p->parent || !pid_ns_contains(mine, p->parent))
+		return -EPERM;
+	return open_ns(&p->parent->ns);
+}
+
 static s64 owner_uid(struct ns *n, u64 arg)
 {
 	u32 uid;
@@ -137,6 +148,8 @@ static s64 nsfs_ioctl(struct file *f, u32 cmd, u64 arg)
 	case NS_GET_USERNS:
 		return open_owner(n);
 	case NS_GET_PARENT:
+		if (n->kind == NS_PID)
+			return open_parent_pid_ns(pid_ns_of(n));
 		if (n->kind != NS_USER)
 			return -EINVAL;
 		return open_owner(n);

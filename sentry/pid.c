@@ -5,6 +5,7 @@
  */
 #include "sentry/pid.h"
 #include "base/bug.h"
+#include "sentry/pid_ns.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -116,6 +117,8 @@ void pid_release(struct pid_table *pt, s32 nr)
 	struct pid_leaf **l = &pt->leaf[nr >> LEAF_BITS];
 	(*l)->entry[nr & (LEAF_SIZE - 1)] = NULL;
 	pt->count--;
+	if (e->ns)
+		pid_ns_leave(e->ns, nr);
 	free(e);
 	if (--(*l)->used == 0) {
 		free(*l);

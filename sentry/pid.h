@@ -12,6 +12,7 @@ struct thread_group;
 struct process_group;
 struct session;
 struct pid_table;
+struct pid_ns;
 
 /* /proc/sys/kernel/pid_max of a 64-bit Linux. Numbers are below it. */
 #define PID_MAX 4194304
@@ -20,8 +21,9 @@ struct pid_table;
 
 struct pid_entry {
 	s32 nr;
-	u64 serial; /* never given out again, as numbers are: whoever remembers both knows a
-	               successor */
+	u64 serial;        /* never given out again, as numbers are: whoever remembers both knows a
+	                      successor */
+	struct pid_ns *ns; /* where it has another number as well; held. NULL: nowhere */
 	struct task *task;
 	struct thread_group *group;
 	struct process_group *pgrp;

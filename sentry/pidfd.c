@@ -7,6 +7,7 @@
 #include "fs/vfs/fdtable.h"
 #include "fs/vfs/file.h"
 #include "sentry/pid.h"
+#include "sentry/pid_ns.h"
 #include "sentry/signal_internal.h"
 #include "sentry/syscall.h"
 #include "sentry/task.h"
@@ -49,10 +50,17 @@ static void pidfd_fdinfo(struct file *f, char *buf, size_t n)
 {
 	struct pidfd *p = f->priv;
 	lock_guard(&kernel.tasks_lock);
+	struct pid_ns *mine = task_self()->group->pid_ns;
+	char list[PID_LIST_LEN];
 	int pid = p->group->state == GROUP_DEAD ? -1 : p->group->pid;
 	if (p->thread)
 		pid = p->thread->exited ? -1 : p->thread->tid;
-	snprintf(buf, n, "Pid:\t%d\nNSpid:\t%d\n", pid, pid);
+	if (pid < 0) {
+		snprintf(buf, n, "Pid:\t-1\nNSpid:\t-1\n");
+		return;
+	}
+	pid_ns_list(mine, p->group->pid_ns, pid, list, sizeof(list));
+	snprintf(buf, n, "Pid:\t%d\nNSpid:%s\n", pid_shown(pid), list);
 }
 
 static void pidfd_free(struct pidfd *p)
@@ -158,6 +166,7 @@ static int copy_siginfo(struct task *t, struct uptr p, int sig, const struct thr
 		return -EINVAL;
 	if (target != t->group && (info->si_code >= 0 || info->si_code == SI_TKILL))
 		return -EPERM;
+	signal_info_given(t, info);
 	return 0;
 }
 

@@ -108,7 +108,7 @@ static int notify_locked(struct task *t, int sig, int code, int why, u64 message
 	siginfo_t info;
 
 	signal_info_from(t, sig, code, &info);
-	info.si_pid = t->tid;
+	info.si_pid = t->own_tid;
 	return ptrace_stop_locked(t, code, why, message, &info);
 }
 

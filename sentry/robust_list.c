@@ -60,7 +60,7 @@ static bool lock_died(struct task *t, u64 addr, bool pi, bool pending)
 			wake_one(t, addr);
 			return true;
 		}
-		if ((word & FUTEX_TID_MASK) != (u32)t->tid)
+		if ((word & FUTEX_TID_MASK) != (u32)t->own_tid)
 			return true;
 		u32 dead = (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
 		if (u->ops->cmpxchg32(u, addr, word, dead, &old) != 0)

@@ -256,7 +256,7 @@ static s32 sync_threads(struct task *t, struct seccomp_filter *fresh, struct sec
 		    i->seccomp_next ? i->seccomp_next : i->seccomp;
 		if (i != t && !i->exiting &&
 		    (!is_ancestor(theirs, before) || (theirs && theirs->strict)))
-			return i->tid;
+			return i->own_tid;
 	}
 	TAILQ_FOREACH (i, &g->threads, thread_link) {
 		if (i == t || i->exiting)

@@ -22,6 +22,7 @@
 #include "fs/pipe/pipe.h"
 #include "fs/vfs/file.h"
 #include "sentry/pid.h"
+#include "sentry/pid_ns.h"
 #include "sentry/session.h"
 #include "sentry/signal_internal.h"
 #include "sentry/tty/tty.h"
@@ -294,12 +295,12 @@ static struct sigio *sigio_of(struct file *f)
 int sigio_set_owner(struct file *f, int type, s32 pid)
 {
 	const struct cred *c = caller_cred();
-	struct owner o = {.type = type, .nr = pid, .uid = c->uid, .euid = c->euid};
+	struct owner o = {.type = type, .nr = pid_given(pid), .uid = c->uid, .euid = c->euid};
 	struct sigio *s;
 
 	if (pid) {
 		lock_guard(&kernel.tasks_lock);
-		struct pid_entry *e = pid_lookup(kernel.pids, pid);
+		struct pid_entry *e = pid_lookup(kernel.pids, o.nr);
 
 		if (!e)
 			return -ESRCH;
@@ -330,7 +331,7 @@ void sigio_get_owner(struct file *f, int *type, s32 *pid)
 	if (e && (o.type == F_OWNER_TID   ? e->task != NULL
 	          : o.type == F_OWNER_PID ? e->group != NULL
 	                                  : e->pgrp != NULL))
-		*pid = o.nr;
+		*pid = pid_shown(o.nr);
 }
 
 int sigio_set_owner_legacy(struct file *f, s32 who)
@@ -388,7 +389,7 @@ static void own_terminal(struct sigio *s)
 			pgid = tty->fg->pgid;
 	}
 	err = sigio_set_owner(s->file, pgid ? F_OWNER_PGRP : F_OWNER_PID,
-	                      pgid ? pgid : task_self()->tid);
+	                      pid_shown(pgid ? pgid : task_self()->tid));
 	(void)err; /* the group has just gone: nobody, then */
 }
 

@@ -11,6 +11,7 @@
 #include "base/bug.h"
 #include "base/cred.h"
 #include "base/fiber.h"
+#include "sentry/pid_ns.h"
 #include "sentry/signal_internal.h"
 #include <errno.h>
 #include <linux/capability.h>
@@ -158,26 +159,37 @@ static void prepare(struct thread_group *g, int sig)
 		stop_continue_locked(g);
 }
 
-/* Does info carry the sender's pid and uid, as kill's does (has_si_pid_and_uid)? */
-static bool has_sender(const siginfo_t *info)
+bool signal_has_sender(const siginfo_t *info)
 {
 	if (info->si_code < 0)
 		return info->si_code != SI_TIMER && info->si_code != SI_SIGIO;
 	return info->si_code == SI_USER || (info->si_signo == SIGCHLD && info->si_code < SI_KERNEL);
 }
 
-int signal_send_locked(struct thread_group *g, struct task *t, const siginfo_t *info,
+/* The sender as the receiver is to see it: 0 where it is not in the receiver's pid namespace. */
+static void show_sender(struct thread_group *g, const struct task *judge, siginfo_t *info)
+{
+	if (!signal_has_sender(info))
+		return;
+	info->si_pid = pid_ns_out(g->pid_ns, info->si_pid);
+	info->si_uid = user_ns_uid_show(judge->caller.cred->user_ns, info->si_uid);
+}
+
+int signal_send_locked(struct thread_group *g, struct task *t, const siginfo_t *sent,
                        struct sigqueue_entry *entry)
 {
+	siginfo_t seen = *sent, *info = &seen;
 	int sig = info->si_signo;
 	struct sigqueue_list *l = t ? &t->pending : &g->pending;
 	struct task *judge = t ? t : group_main(g);
-	/* From the kernel, or from outside the sandbox: init cannot refuse it. */
-	bool force = info->si_code == SI_KERNEL || (has_sender(info) && info->si_pid == 0);
+	bool force;
 	if (g->state == GROUP_DEAD || !judge || judge->exiting)
 		return 0;
 	if (g->group_exiting)
 		return 0;
+	show_sender(g, judge, info);
+	/* From the kernel, or from outside the sandbox or pid namespace: init cannot refuse it. */
+	force = info->si_code == SI_KERNEL || (signal_has_sender(info) && info->si_pid == 0);
 	prepare(g, sig);
 	if (signal_is_ignored_locked(g, judge, sig, force))
 		return entry ? 1 : 0;

@@ -4,6 +4,7 @@
  */
 #include "base/cred.h"
 #include "sentry/pid.h"
+#include "sentry/pid_ns.h"
 #include "sentry/signal_internal.h"
 #include "sentry/syscall.h"
 #include <errno.h>
@@ -13,6 +14,20 @@ void signal_info_from(struct task *sender, int sig, int code, siginfo_t *info)
 	*info = (siginfo_t){.si_signo = sig, .si_code = code};
 	info->si_pid = sender->group->pid;
 	info->si_uid = sender->caller.cred->uid;
+}
+
+/*
+ * A guest's own information carries numbers as the guest has them. One that means nothing
+ * becomes the sender's: 0 would pass for a sender in an outer pid namespace.
+ */
+void signal_info_given(struct task *sender, siginfo_t *info)
+{
+	s32 pid;
+	if (!signal_has_sender(info))
+		return;
+	pid = pid_given(info->si_pid);
+	info->si_pid = pid ? pid : sender->group->pid;
+	info->si_uid = user_ns_uid_in(sender->caller.cred->user_ns, info->si_uid);
 }
 
 static bool bad_signal(int sig)
@@ -48,6 +63,8 @@ static int kill_all_locked(struct task *sender, const siginfo_t *info)
 	struct thread_group *g;
 	int result = -ESRCH;
 	TAILQ_FOREACH (g, &kernel.groups, all_link) {
+		if (!pid_shown(g->pid) || pid_shown(g->pid) == 1)
+			continue;
 		if (g == kernel.init || g == sender->group || g->state == GROUP_DEAD)
 			continue;
 		int err = kill_group_locked(sender, g, info);
@@ -65,7 +82,7 @@ static int kill_pid(struct task *t, s32 pid, const siginfo_t *info)
 	lock_guard(&kernel.tasks_lock);
 	if (pid > 0) {
 		/* The number of a thread stands for its process here. */
-		struct pid_entry *e = pid_lookup(kernel.pids, pid);
+		struct pid_entry *e = pid_lookup(kernel.pids, pid_given(pid));
 		if (!e || !(e->task || e->group))
 			return -ESRCH;
 		return kill_group_locked(t, e->group ? e->group : e->task->group, info);
@@ -74,7 +91,8 @@ static int kill_pid(struct task *t, s32 pid, const siginfo_t *info)
 		return kill_all_locked(t, info);
 	if (pid == INT32_MIN)
 		return -ESRCH;
-	return signal_kill_pgrp_locked(t, pid ? pgrp_find_locked(-pid) : t->group->pgrp, info);
+	return signal_kill_pgrp_locked(t, pid ? pgrp_find_locked(pid_given(-pid)) : t->group->pgrp,
+	                               info);
 }
 
 s64 sys_kill(struct task *t, const struct syscall_args *a)
@@ -90,8 +108,8 @@ s64 sys_kill(struct task *t, const struct syscall_args *a)
 static int kill_thread(struct task *t, s32 tgid, s32 tid, const siginfo_t *info)
 {
 	lock_guard(&kernel.tasks_lock);
-	struct pid_entry *e = pid_lookup(kernel.pids, tid);
-	if (!e || !e->task || (tgid > 0 && e->task->group->pid != tgid))
+	struct pid_entry *e = pid_lookup(kernel.pids, pid_given(tid));
+	if (!e || !e->task || (tgid > 0 && e->task->group->pid != pid_given(tgid)))
 		return -ESRCH;
 	int err = signal_permission(t, e->task->group, info->si_signo);
 	if (err || info->si_signo == 0)
@@ -126,9 +144,10 @@ static int copy_info(struct task *t, struct uptr p, int sig, s32 target, siginfo
 	if (get_user(info, p) != 0)
 		return -EFAULT;
 	info->si_signo = sig;
-	if ((info->si_code >= 0 || info->si_code == SI_TKILL) && target != t->group->pid &&
-	    target != t->tid)
+	if ((info->si_code >= 0 || info->si_code == SI_TKILL) && target != t->group->own_pid &&
+	    target != t->own_tid)
 		return -EPERM;
+	signal_info_given(t, info);
 	return 0;
 }
 

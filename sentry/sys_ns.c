@@ -11,6 +11,7 @@
 #include "sentry/ipc/ipc.h"
 #include "sentry/ns_set.h"
 #include "sentry/nsfs.h"
+#include "sentry/pid_ns.h"
 #include "sentry/pidfd.h"
 #include "sentry/syscall.h"
 #include "sentry/task_access.h"
@@ -18,7 +19,7 @@
 #include <linux/capability.h>
 #include <linux/sched.h>
 
-#define NS_FLAGS (NS_SET_FLAGS | CLONE_NEWNS)
+#define NS_FLAGS (NS_SET_FLAGS | CLONE_NEWNS | CLONE_NEWPID)
 
 int task_new_user_ns(struct task *t, struct cred **out)
 {
@@ -54,6 +55,7 @@ struct change {
 	struct fs_context *fs;
 	struct fdtable *files;
 	struct cred *cred;
+	struct pid_ns *children;
 };
 
 /* What comes with what was asked for (ksys_unshare). */
@@ -134,7 +136,27 @@ static int prepare(struct task *t, u64 flags, struct change *c)
 		if (!c->files)
 			return -ENOMEM;
 	}
+	if (flags & CLONE_NEWPID) {
+		/* One level at a time: only its children are in the first one (copy_pid_ns). */
+		if (t->child_pid_ns && t->child_pid_ns != t->group->pid_ns)
+			return -EINVAL;
+		err = pid_ns_create(t->group->pid_ns, owner, &c->children);
+		if (err)
+			return err;
+	}
 	return flags & NS_SET_FLAGS ? ns_set_derive(t->ns, flags, owner, &c->set) : 0;
+}
+
+/* Takes over n. */
+static void set_child_pid_ns(struct task *t, struct pid_ns *n)
+{
+	struct pid_ns *old;
+	{
+		lock_guard(&t->group->siglock);
+		old = t->child_pid_ns;
+		t->child_pid_ns = n;
+	}
+	pid_ns_put(old);
 }
 
 s64 sys_unshare(struct task *t, const struct syscall_args *a)
@@ -154,6 +176,7 @@ s64 sys_unshare(struct task *t, const struct syscall_args *a)
 		fdtable_put(c.files);
 		fs_context_put(c.fs);
 		cred_put(c.cred);
+		pid_ns_put(c.children);
 		return err;
 	}
 	/* What a semaphore set is owed is owed in the namespace that it is in. */
@@ -167,6 +190,8 @@ s64 sys_unshare(struct task *t, const struct syscall_args *a)
 		task_set_ns(t, c.set);
 		task_update_identity(t);
 	}
+	if (c.children)
+		set_child_pid_ns(t, c.children);
 	if (c.cred)
 		cred_change_commit(t, c.cred);
 	return 0;
@@ -245,11 +270,26 @@ static int enter_user(struct task *t, struct ns *n)
 	return 0;
 }
 
+/* Of its children to come: down the tree, or back to its own (pidns_install). */
+static int enter_pid(struct task *t, struct ns *n)
+{
+	struct pid_ns *p = pid_ns_of(n);
+
+	if (may_enter(t, n))
+		return -EPERM;
+	if (!pid_ns_contains(t->group->pid_ns, p))
+		return -EINVAL;
+	set_child_pid_ns(t, pid_ns_get(p));
+	return 0;
+}
+
 static int enter(struct task *t, struct ns *n)
 {
 	switch (n->kind) {
 	case NS_USER:
 		return enter_user(t, n);
+	case NS_PID:
+		return enter_pid(t, n);
 	case NS_MNT:
 		return enter_mounts(t, n);
 	case NS_UTS:
@@ -265,7 +305,8 @@ static int enter(struct task *t, struct ns *n)
 /* All namespaces of flags that a pidfd's process is in; what is the caller's already is skipped. */
 static s64 enter_process(struct task *t, int fd, u64 flags)
 {
-	static const enum ns_kind order[] = {NS_USER, NS_CGROUP, NS_IPC, NS_UTS, NS_NET, NS_MNT};
+	static const enum ns_kind order[] = {NS_USER, NS_CGROUP, NS_IPC, NS_UTS,
+	                                     NS_NET,  NS_PID,    NS_MNT};
 	struct ns *target[array_size(order)] = {0};
 	struct thread_group *g;
 	struct task *leader;

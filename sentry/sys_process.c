@@ -6,6 +6,7 @@
 #include "fs/vfs/fdtable.h"
 #include "fs/vfs/fs_context.h"
 #include "sentry/mm.h"
+#include "sentry/pid_ns.h"
 #include "sentry/pidfd.h"
 #include "sentry/syscall.h"
 #include "sentry/task_internal.h"
@@ -110,19 +111,17 @@ static int copy_clone_args(struct clone_args *c, struct uptr p, u64 size)
 s64 sys_clone3(struct task *t, const struct syscall_args *a)
 {
 	struct clone_args c;
-	s32 set_tid = 0;
+	s32 set_tid[PID_NS_DEPTH + 1];
 	int err = copy_clone_args(&c, arg_ptr(a, 0), arg_u64(a, 1));
 	if (!err)
 		err = check_clone3(&c);
 	if (err)
 		return err;
-	if (c.set_tid_size > 1)
-		/* One number for each nested pid namespace; there is but one. */
-		return -EINVAL;
-	if (c.set_tid_size && get_user(&set_tid, uptr_make(c.set_tid)) != 0)
+	if (copy_in(set_tid, uptr_make(c.set_tid), c.set_tid_size * sizeof(set_tid[0])) != 0)
 		return -EFAULT;
-	if (c.set_tid_size && set_tid < 1)
-		return -EINVAL;
+	for (u64 i = 0; i < c.set_tid_size; i++)
+		if (set_tid[i] < 1)
+			return -EINVAL;
 	struct clone_args_k k = {
 	    .flags = c.flags,
 	    .exit_signal = (int)c.exit_signal,
@@ -132,6 +131,7 @@ s64 sys_clone3(struct task *t, const struct syscall_args *a)
 	    .child_tid = uptr_make(c.child_tid),
 	    .pidfd = uptr_make(c.pidfd),
 	    .set_tid = set_tid,
+	    .set_tid_count = (u32)c.set_tid_size,
 	};
 	if (bad_tls(&k))
 		return -EPERM;
@@ -141,7 +141,7 @@ s64 sys_clone3(struct task *t, const struct syscall_args *a)
 s64 sys_set_tid_address(struct task *t, const struct syscall_args *a)
 {
 	t->clear_child_tid = arg_ptr(a, 0);
-	return t->tid;
+	return t->own_tid;
 }
 
 /* ---- exit --------------------------------------------------------------------- */
@@ -176,14 +176,14 @@ s64 sys_wait4(struct task *t, const struct syscall_args *a)
 		return -ESRCH;
 	if (pid < -1) {
 		rq.what = WAIT_PGID;
-		rq.id = -pid;
+		rq.id = pid_given(-pid);
 	} else if (pid == 0) {
 		lock_guard(&kernel.tasks_lock);
 		rq.what = WAIT_PGID;
 		rq.id = t->group->pgrp->pgid;
 	} else if (pid > 0) {
 		rq.what = WAIT_PID;
-		rq.id = pid;
+		rq.id = pid_given(pid);
 	}
 	rq.options = options | WEXITED;
 	int err = wait_for_child(t, &rq, &r);
@@ -205,11 +205,11 @@ static int waitid_target(struct task *t, int which, s32 id, struct wait_request 
 		return 0;
 	case P_PID:
 		rq->what = WAIT_PID;
-		rq->id = id;
+		rq->id = pid_given(id);
 		return id <= 0 ? -EINVAL : 0;
 	case P_PGID: {
 		rq->what = WAIT_PGID;
-		rq->id = id;
+		rq->id = pid_given(id);
 		if (id < 0)
 			return -EINVAL;
 		lock_guard(&kernel.tasks_lock);
@@ -263,7 +263,7 @@ s64 sys_waitid(struct task *t, const struct syscall_args *a)
 			info.si_signo = SIGCHLD;
 			info.si_code = r.code;
 			info.si_pid = r.pid;
-			info.si_uid = r.uid;
+			info.si_uid = user_ns_uid_show(t->caller.cred->user_ns, r.uid);
 			info.si_status = r.value;
 		}
 		/* As Linux: signo, errno, code and the fields of a child, no byte more. */

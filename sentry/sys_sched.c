@@ -7,6 +7,7 @@
 #include "base/fiber.h"
 #include "base/uspace.h"
 #include "sentry/pid.h"
+#include "sentry/pid_ns.h"
 #include "sentry/syscall.h"
 #include <errno.h>
 #include <linux/capability.h>
@@ -332,12 +333,13 @@ static int each_task(struct task *t, int which, u32 who, each_fn *fn, int value)
 	lock_guard(&kernel.tasks_lock);
 	switch (which) {
 	case PRIO_PROCESS:
-		e = pid_lookup(kernel.pids, (s32)who);
+		e = pid_lookup(kernel.pids, pid_given((s32)who));
 		if (who == 0)
 			return fn(t, t, value, result);
 		return e && e->task ? fn(t, e->task, value, result) : result;
 	case PRIO_PGRP: {
-		struct process_group *pg = who ? pgrp_find_locked((s32)who) : t->group->pgrp;
+		struct process_group *pg =
+		    who ? pgrp_find_locked(pid_given((s32)who)) : t->group->pgrp;
 		if (!pg)
 			return result;
 		TAILQ_FOREACH (g, &pg->members, pgrp_link)

@@ -3,24 +3,25 @@
  * sessions.
  */
 #include "sentry/pid.h"
+#include "sentry/pid_ns.h"
 #include "sentry/session.h"
 #include "sentry/syscall.h"
 #include <errno.h>
 
 s64 sys_getpid(struct task *t, const struct syscall_args *a unused_arg)
 {
-	return t->group->pid;
+	return t->group->own_pid;
 }
 
 s64 sys_gettid(struct task *t, const struct syscall_args *a unused_arg)
 {
-	return t->tid;
+	return t->own_tid;
 }
 
 s64 sys_getppid(struct task *t, const struct syscall_args *a unused_arg)
 {
 	lock_guard(&kernel.tasks_lock);
-	return t->group->parent ? t->group->parent->pid : 0;
+	return group_shown_parent_locked(t->group);
 }
 
 /* The group that a pid argument means: 0 is the caller's. tasks_lock held. */
@@ -29,7 +30,7 @@ static struct thread_group *group_of(struct task *t, s32 pid)
 	struct pid_entry *e;
 	if (pid == 0)
 		return t->group;
-	e = pid_lookup(kernel.pids, pid);
+	e = pid_lookup(kernel.pids, pid_given(pid));
 	if (!e)
 		return NULL;
 	return e->group ? e->group : e->task ? e->task->group : NULL;
@@ -39,20 +40,20 @@ s64 sys_getpgid(struct task *t, const struct syscall_args *a)
 {
 	lock_guard(&kernel.tasks_lock);
 	struct thread_group *g = group_of(t, arg_int(a, 0));
-	return g && g->pgrp ? g->pgrp->pgid : -ESRCH;
+	return g && g->pgrp ? pid_shown(g->pgrp->pgid) : -ESRCH;
 }
 
 s64 sys_getpgrp(struct task *t, const struct syscall_args *a unused_arg)
 {
 	lock_guard(&kernel.tasks_lock);
-	return t->group->pgrp->pgid;
+	return pid_shown(t->group->pgrp->pgid);
 }
 
 s64 sys_getsid(struct task *t, const struct syscall_args *a)
 {
 	lock_guard(&kernel.tasks_lock);
 	struct thread_group *g = group_of(t, arg_int(a, 0));
-	return g && g->pgrp ? g->pgrp->session->sid : -ESRCH;
+	return g && g->pgrp ? pid_shown(g->pgrp->session->sid) : -ESRCH;
 }
 
 /* setpgid(2)'s rules; kernel/sys.c has them in this order. tasks_lock held. */
@@ -101,13 +102,13 @@ s64 sys_setpgid(struct task *t, const struct syscall_args *a)
 {
 	s32 pid = arg_int(a, 0), pgid = arg_int(a, 1);
 	if (pid == 0)
-		pid = t->group->pid;
+		pid = t->group->own_pid;
 	if (pgid == 0)
 		pgid = pid;
 	if (pgid < 0)
 		return -EINVAL;
 	lock_guard(&kernel.tasks_lock);
-	return setpgid_locked(t, pid, pgid);
+	return setpgid_locked(t, pid_given(pid), pid_given(pgid));
 }
 
 s64 sys_setsid(struct task *t, const struct syscall_args *a unused_arg)
@@ -129,5 +130,5 @@ s64 sys_setsid(struct task *t, const struct syscall_args *a unused_arg)
 	pgrp_join_locked(g, pg);
 	pgrp_put(pg);
 	session_put(s);
-	return g->pid;
+	return g->own_pid;
 }

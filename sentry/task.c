@@ -16,6 +16,7 @@
 #include "sentry/mm.h"
 #include "sentry/ns_set.h"
 #include "sentry/pid.h"
+#include "sentry/pid_ns.h"
 #include "sentry/posix_timer.h"
 #include "sentry/seccomp.h"
 #include "sentry/task_internal.h"
@@ -66,6 +67,7 @@ void task_put(struct task *t)
 	seccomp_filter_put(t->seccomp_next);
 	if (t->caller.cred)
 		cred_put(t->caller.cred);
+	pid_ns_put(t->child_pid_ns);
 	if (t->group)
 		group_put(t->group);
 	census_add(&task_census, -1);
@@ -108,6 +110,7 @@ void group_put(struct thread_group *g)
 	if (g->sighand)
 		sighand_put(g->sighand);
 	posix_timers_free(g);
+	pid_ns_put(g->pid_ns);
 	waitq_destroy(&g->signal_waitq);
 	waitq_destroy(&g->child_waitq);
 	waitq_destroy(&g->exit_waitq);
@@ -116,17 +119,27 @@ void group_put(struct thread_group *g)
 	free(g);
 }
 
-struct task *task_find(s32 tid)
+static struct task *find_global(s32 tid)
 {
 	lock_guard(&kernel.tasks_lock);
 	struct pid_entry *e = pid_lookup(kernel.pids, tid);
 	return e && e->task ? task_get(e->task) : NULL;
 }
 
+struct task *task_find(s32 tid)
+{
+	return find_global(pid_given(tid));
+}
+
+struct task *task_find_in(struct pid_ns *n, s32 tid)
+{
+	return find_global(pid_ns_in(n, tid));
+}
+
 struct thread_group *group_find(s32 pid)
 {
 	lock_guard(&kernel.tasks_lock);
-	struct pid_entry *e = pid_lookup(kernel.pids, pid);
+	struct pid_entry *e = pid_lookup(kernel.pids, pid_given(pid));
 	return e && e->group ? group_get(e->group) : NULL;
 }
 
@@ -210,6 +223,11 @@ void task_adopt_image(struct task *t, struct mm *mm, struct platform_thread *thr
 	task_update_identity(t);
 }
 
+s32 group_shown_parent_locked(const struct thread_group *g)
+{
+	return g->parent ? pid_ns_out(g->pid_ns, g->parent->pid) : 0;
+}
+
 /* ---- small things ------------------------------------------------------ */
 
 u64 task_rlimit(struct task *t, int resource)
@@ -236,8 +254,8 @@ void task_update_identity(struct task *t)
 	const struct user_ns *u = c->user_ns;
 	u32 persona = atomic_load(&t->group->personality) & PER_MASK;
 	struct thread_identity id = {
-	    .pid = g->pid,
-	    .tid = t->tid,
+	    .pid = g->own_pid,
+	    .tid = t->own_tid,
 	    .uid = user_ns_uid_show(u, c->uid),
 	    .euid = user_ns_uid_show(u, c->euid),
 	    .gid = user_ns_gid_show(u, c->gid),
@@ -254,7 +272,7 @@ void task_update_identity(struct task *t)
 		/* Changes by others are told under the same locks: none is lost. */
 		lock_guard(&kernel.tasks_lock);
 		lock_guard(&t->group->siglock);
-		platform_thread_set_parent(t->thread, g->parent ? g->parent->pid : 0);
+		platform_thread_set_parent(t->thread, group_shown_parent_locked(g));
 		platform_thread_set_any_cpu(t->thread, t->cpus_allowed == kernel.cpus_online);
 	}
 	platform_thread_set_identity(t->thread, watched || unsettled ? NULL : &id);

@@ -26,6 +26,7 @@
 struct fiber;
 struct mm;
 struct ns_set;
+struct pid_ns;
 struct file;
 struct tty;
 struct session;
@@ -55,7 +56,9 @@ enum group_state { GROUP_LIVE, GROUP_ZOMBIE, GROUP_DEAD };
 
 struct thread_group {
 	struct ref ref;
-	s32 pid;
+	s32 pid;               /* in the initial pid namespace, as all numbers in the sentry */
+	s32 own_pid;           /* in pid_ns */
+	struct pid_ns *pid_ns; /* held, for life; NULL: the initial one */
 
 	/* T; threads, leader, nthreads and state change under T and S, so that either suffices to
 	 * look
@@ -128,7 +131,7 @@ enum { TASK_WORK_LIMITS = 1, TASK_WORK_SECCOMP = 2, TASK_WORK_BARRIER = 4 };
 
 struct task {
 	struct ref ref;
-	s32 tid;
+	s32 tid, own_tid; /* in the initial pid namespace, and in the group's */
 	struct thread_group *group;
 	struct caller caller; /* credentials, files, fs: what the VFS sees */
 	/*
@@ -138,7 +141,8 @@ struct task {
 	struct fiber *fiber;
 	struct platform_thread *thread;
 	struct mm *mm;
-	struct ns_set *ns; /* sentry/ns_set.h */
+	struct ns_set *ns;           /* sentry/ns_set.h */
+	struct pid_ns *child_pid_ns; /* S; of the processes it makes; held. NULL: its own */
 	char comm[COMM_LEN];
 
 	/* T */
@@ -211,10 +215,13 @@ void task_put(struct task *t);
 struct thread_group *group_get(struct thread_group *g);
 void group_put(struct thread_group *g);
 
-/* By pid/tid in the guest's view; +1, or NULL. */
+/* By pid/tid as the caller's pid namespace has it; +1, or NULL. */
 struct task *task_find(s32 tid);
+struct task *task_find_in(struct pid_ns *n, s32 tid); /* as n has it */
 struct thread_group *group_find(s32 pid);
-struct process_group *pgrp_find_locked(s32 pgid); /* borrowed, tasks_lock held */
+struct process_group *pgrp_find_locked(s32 pgid); /* borrowed, tasks_lock held; initial number */
+/* The parent as g's own pid namespace shows it: 0 if it is outside. tasks_lock held. */
+s32 group_shown_parent_locked(const struct thread_group *g);
 
 /* ---- life ----------------------------------------------------------- */
 
@@ -223,7 +230,8 @@ struct clone_args_k {
 	int exit_signal;
 	struct uptr stack; /* top; null: the parent's */
 	struct uptr tls, parent_tid, child_tid, pidfd;
-	s32 set_tid;
+	const s32 *set_tid; /* numbers asked for, from the child's pid namespace outwards */
+	u32 set_tid_count;
 };
 /* tid of the child or -errno. */
 s64 task_clone(struct task *t, const struct clone_args_k *args);

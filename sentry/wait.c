@@ -9,6 +9,7 @@
 #include "base/fiber.h"
 #include "fs/vfs/file.h"
 #include "sentry/cpu_time.h"
+#include "sentry/pid_ns.h"
 #include "sentry/task_internal.h"
 #include <errno.h>
 #include <sys/epoll.h>
@@ -45,7 +46,8 @@ static bool is_meant(const struct wait_request *rq, const struct task *t,
 static void fill(struct wait_result *out, struct thread_group *child, int status, int code,
                  int value)
 {
-	out->pid = child->pid;
+	/* Now: once it is released nobody can tell. */
+	out->pid = pid_shown(child->pid);
 	out->uid = child->leader->caller.cred->uid;
 	out->status = status;
 	out->code = code;
@@ -110,7 +112,7 @@ static bool take_continue(struct thread_group *child, int options, struct wait_r
 
 static void fill_tracee(struct wait_result *out, struct task *p, int status, int code, int value)
 {
-	*out = (struct wait_result){.pid = p->tid,
+	*out = (struct wait_result){.pid = pid_shown(p->tid),
 	                            .uid = p->caller.cred->uid,
 	                            .status = status,
 	                            .code = code,

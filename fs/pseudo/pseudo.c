@@ -92,6 +92,7 @@ static int pseudo_lookup(struct inode *dir, const char *name, size_t len, struct
 			return err;
 		about = node;
 	}
+	ref.view = pd->ref.view;
 	*out = inode_make(dir->sb, node, about, ref, pseudo_ino(dir->ino, name, len));
 	return *out ? 0 : -ENOMEM;
 }
@@ -236,8 +237,35 @@ static int pseudo_statfs(struct super *sb, struct statfs *out)
 	return 0;
 }
 
-static const struct super_ops pseudo_super_ops = {.inode_free = pseudo_inode_free,
-                                                  .statfs = pseudo_statfs};
+struct view {
+	void *view;
+	void (*drop)(void *view);
+};
+
+static void pseudo_release(struct super *sb)
+{
+	struct view *v = sb->priv;
+
+	if (!v)
+		return;
+	v->drop(v->view);
+	free(v);
+}
+
+int pseudo_set_view(struct super *sb, void *view, void (*drop)(void *view))
+{
+	struct view *v = malloc(sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	*v = (struct view){view, drop};
+	sb->priv = v;
+	pseudo_of(sb->root)->ref.view = view;
+	return 0;
+}
+
+static const struct super_ops pseudo_super_ops = {
+    .inode_free = pseudo_inode_free, .statfs = pseudo_statfs, .release = pseudo_release};
 
 int pseudo_mount(const struct pseudo_node *root, const char *type, const char *source, u32 magic,
                  u64 flags, struct super **out)

@@ -34,6 +34,7 @@ void text_add_mangled(struct text *t, const char *s);
 struct pseudo_ref {
 	void *object; /* e.g. a task, with a reference dropped by node->drop */
 	u64 key;      /* e.g. a descriptor's number */
+	void *view;   /* of the whole file system: see pseudo_set_view */
 };
 
 struct pseudo_child {
@@ -98,5 +99,10 @@ struct pseudo_node {
  */
 must_check int pseudo_mount(const struct pseudo_node *root, const char *type, const char *source,
                             u32 magic, u64 flags, struct super **out);
+/*
+ * What every node of sb gets as its ref.view, right after pseudo_mount; drop(view) is called
+ * when the file system goes. -ENOMEM: not taken over.
+ */
+must_check int pseudo_set_view(struct super *sb, void *view, void (*drop)(void *view));
 /* What an inode of such a file system is about. */
 const struct pseudo_ref *pseudo_inode_ref(struct inode *i);

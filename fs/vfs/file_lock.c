@@ -357,7 +357,7 @@ int file_lock_get(struct file *f, int cmd, struct flock *fl, void *owner)
 		fl->l_whence = SEEK_SET;
 		fl->l_start = (s64)found->start;
 		fl->l_len = found->end == FILE_LOCK_EOF ? 0 : (s64)(found->end - found->start + 1);
-		fl->l_pid = found->pid;
+		fl->l_pid = found->pid == -1 ? -1 : caller_shown_pid(found->pid);
 	} else {
 		fl->l_type = F_UNLCK;
 	}

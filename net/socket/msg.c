@@ -93,8 +93,11 @@ static int take_cred(struct msg *m, const struct cmsghdr *c)
 	u.gid = user_ns_gid_in(me->user_ns, u.gid);
 	if (u.uid == NO_ID || u.gid == NO_ID)
 		return -EINVAL;
-	bool pid_ok = u.pid == caller()->pid || cred_has_cap(me, CAP_SYS_ADMIN);
-	bool there = u.pid == caller()->pid || !caller()->knows || caller()->knows(u.pid);
+	s32 pid = u.pid == caller_shown_pid(caller()->pid) ? caller()->pid
+	          : caller()->pid_given                    ? caller()->pid_given(u.pid)
+	                                                   : u.pid;
+	bool pid_ok = pid == caller()->pid || cred_has_cap(me, CAP_SYS_ADMIN);
+	bool there = pid != 0;
 	bool uid_ok = u.uid == me->uid || u.uid == me->euid || u.uid == me->suid ||
 	              cred_has_own_cap(me, CAP_SETUID);
 	bool gid_ok = u.gid == me->gid || u.gid == me->egid || u.gid == me->sgid ||
@@ -103,7 +106,7 @@ static int take_cred(struct msg *m, const struct cmsghdr *c)
 		return -EPERM;
 	if (!there)
 		return -ESRCH;
-	m->cred = (struct msg_cred){.pid = u.pid, .uid = u.uid, .gid = u.gid};
+	m->cred = (struct msg_cred){.pid = pid, .uid = u.uid, .gid = u.gid};
 	m->has_cred = true;
 	return 0;
 }
@@ -183,7 +186,7 @@ void msg_deliver_control(struct msg *m)
 {
 	if (m->has_cred) {
 		const struct user_ns *ns = caller_cred()->user_ns;
-		struct ucred u = {.pid = m->cred.pid,
+		struct ucred u = {.pid = caller_shown_pid(m->cred.pid),
 		                  .uid = user_ns_uid_show(ns, m->cred.uid),
 		                  .gid = user_ns_gid_show(ns, m->cred.gid)};
 

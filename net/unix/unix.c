@@ -116,7 +116,7 @@ static int peer_cred(struct unix_socket *u, void *val, u32 *len)
 
 	lock_acquire(&u->lock);
 	if (u->peer_cred) {
-		c.pid = u->peer_pid;
+		c.pid = caller_shown_pid(u->peer_pid);
 		c.uid = user_ns_uid_show(ns, u->peer_cred->euid);
 		c.gid = user_ns_gid_show(ns, u->peer_cred->egid);
 	}

@@ -13,6 +13,7 @@
 #include "fs/vfs/fs_context.h"
 #include "fs/vfs/inode.h"
 #include "sentry/ipc/ipc_ids.h"
+#include "sentry/pid_ns.h"
 #include "sentry/signal.h"
 #include "sentry/task.h"
 #include <bsd/sys/queue.h>
@@ -375,7 +376,7 @@ static void notify_locked(struct mqueue *q)
 		info.si_pid = caller()->pid;
 		info.si_uid = caller_cred()->uid;
 		info.si_value = q->notify.sigev_value;
-		g = group_find(q->notify_pid);
+		g = group_find(pid_shown(q->notify_pid));
 		if (g) {
 			(void)signal_send_group(g, &info);
 			group_put(g);

@@ -11,6 +11,7 @@
 #include "base/waitq.h"
 #include "fs/pseudo/pseudo.h"
 #include "fs/vfs/file.h"
+#include "sentry/pid_ns.h"
 #include "sentry/syscall.h"
 #include <errno.h>
 #include <limits.h>
@@ -305,8 +306,8 @@ static void queue_describe(const struct msg_queue *q, struct msqid_ds *ds)
 	ds->__msg_cbytes = q->bytes;
 	ds->msg_qnum = q->count;
 	ds->msg_qbytes = q->limit;
-	ds->msg_lspid = q->lspid;
-	ds->msg_lrpid = q->lrpid;
+	ds->msg_lspid = pid_shown(q->lspid);
+	ds->msg_lrpid = pid_shown(q->lrpid);
 }
 
 static s64 msg_info(int cmd, struct uptr buf)

@@ -14,6 +14,7 @@
 #include "fs/vfs/file.h"
 #include "fs/vfs/inode.h"
 #include "sentry/mm_internal.h"
+#include "sentry/pid_ns.h"
 #include "sentry/syscall.h"
 #include <errno.h>
 #include <linux/capability.h>
@@ -246,8 +247,8 @@ static void shm_describe(const struct shm *s, struct shmid_ds *ds)
 	    .shm_atime = s->atime,
 	    .shm_dtime = s->dtime,
 	    .shm_ctime = s->ctime,
-	    .shm_cpid = s->cpid,
-	    .shm_lpid = s->lpid,
+	    .shm_cpid = pid_shown(s->cpid),
+	    .shm_lpid = pid_shown(s->lpid),
 	    .shm_nattch = atomic_load(&s->attached),
 	};
 	ipc_perm_get(&s->base, &ds->shm_perm);

@@ -5,6 +5,7 @@
 #include "base/timer.h"
 #include "base/uspace.h"
 #include "fs/pseudo/pseudo.h"
+#include "sentry/pid_ns.h"
 #include "sentry/syscall.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -317,7 +318,7 @@ static s64 sem_one(struct task *t, s32 id, int n, int cmd, u64 arg)
 	case GETVAL:
 		return s->sem[n].value;
 	case GETPID:
-		return s->sem[n].pid;
+		return pid_shown(s->sem[n].pid);
 	case GETNCNT:
 		return sem_count_waiting(s, (u32)n, false);
 	case GETZCNT:

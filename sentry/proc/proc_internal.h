@@ -3,6 +3,7 @@
 #include "fs/pseudo/pseudo.h"
 
 struct mm;
+struct pid_ns;
 struct task;
 
 /* Directories' tables. */
@@ -15,6 +16,11 @@ extern const struct pseudo_node proc_net_children[];   /* /proc/PID/net */
 static inline struct task *ref_task(const struct pseudo_ref *ref)
 {
 	return ref->object;
+}
+/* The pid namespace that this proc file system shows. */
+static inline struct pid_ns *proc_ns(const struct pseudo_ref *ref)
+{
+	return ref->view;
 }
 void task_ref_hold(struct pseudo_ref *ref);
 void task_ref_drop(struct pseudo_ref *ref);

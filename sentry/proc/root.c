@@ -6,6 +6,7 @@
 #include "fs/vfs/super.h"
 #include "fs/vfs/file_lock.h"
 #include "sentry/pid.h"
+#include "sentry/pid_ns.h"
 #include "sentry/proc/proc.h"
 #include "sentry/proc/proc_internal.h"
 #include "sentry/task.h"
@@ -239,16 +240,20 @@ static int show_locks(const struct pseudo_ref *ref unused_arg, struct text *t)
 
 /* ---- links ----------------------------------------------------------------- */
 
-static ssize_t self_readlink(const struct pseudo_ref *ref unused_arg, char *buf, size_t size)
+static ssize_t self_readlink(const struct pseudo_ref *ref, char *buf, size_t size)
 {
-	return caller()->pid ? snprintf(buf, size, "%d", caller()->pid) : -ENOENT;
+	s32 pid = pid_ns_out(proc_ns(ref), caller()->pid);
+
+	return pid ? snprintf(buf, size, "%d", pid) : -ENOENT;
 }
 
-static ssize_t thread_self_readlink(const struct pseudo_ref *ref unused_arg, char *buf, size_t size)
+static ssize_t thread_self_readlink(const struct pseudo_ref *ref, char *buf, size_t size)
 {
-	if (!caller()->pid)
+	s32 pid = pid_ns_out(proc_ns(ref), caller()->pid);
+
+	if (!pid)
 		return -ENOENT;
-	return snprintf(buf, size, "%d/task/%d", caller()->pid, caller()->tid);
+	return snprintf(buf, size, "%d/task/%d", pid, pid_ns_out(proc_ns(ref), caller()->tid));
 }
 
 static ssize_t mounts_readlink(const struct pseudo_ref *ref unused_arg, char *buf, size_t size)
@@ -318,11 +323,11 @@ static const struct pseudo_node pid_node = {.mode = S_IFDIR | 0555,
                                             .alive = task_ref_alive,
                                             .getattr = task_ref_getattr};
 
-static int pid_find(const struct pseudo_ref *dir unused_arg, const char *name,
-                    const struct pseudo_node **node, struct pseudo_ref *ref)
+static int pid_find(const struct pseudo_ref *dir, const char *name, const struct pseudo_node **node,
+                    struct pseudo_ref *ref)
 {
 	s64 pid = parse_index(name);
-	struct task *t = pid > 0 ? task_find((s32)pid) : NULL;
+	struct task *t = pid > 0 ? task_find_in(proc_ns(dir), (s32)pid) : NULL;
 
 	if (!t)
 		return -ENOENT;
@@ -331,19 +336,36 @@ static int pid_find(const struct pseudo_ref *dir unused_arg, const char *name,
 	return 0;
 }
 
-static bool pid_next(const struct pseudo_ref *dir unused_arg, u64 from, struct pseudo_child *out)
+/* The first number from `from` on that names a process, as n has them; or 0. tasks_lock held. */
+static s32 next_process(struct pid_ns *n, s32 from)
 {
 	struct pid_entry *e;
+
+	if (!n->parent) {
+		e = pid_next_group(kernel.pids, from);
+		return e ? e->nr : 0;
+	}
+	for (s32 nr = from; (nr = pid_ns_next(n, nr)); nr++) {
+		e = pid_lookup(kernel.pids, pid_ns_in(n, nr));
+		if (e && e->group)
+			return nr;
+	}
+	return 0;
+}
+
+static bool pid_next(const struct pseudo_ref *dir, u64 from, struct pseudo_child *out)
+{
+	s32 nr;
 
 	if (from > INT32_MAX)
 		return false;
 	lock_guard(&kernel.tasks_lock);
-	e = pid_next_group(kernel.pids, (s32)from);
-	if (!e)
+	nr = next_process(proc_ns(dir), (s32)from);
+	if (!nr)
 		return false;
-	out->key = (u64)e->nr;
+	out->key = (u64)nr;
 	out->type = DT_DIR;
-	snprintf(out->name, sizeof(out->name), "%d", e->nr);
+	snprintf(out->name, sizeof(out->name), "%d", nr);
 	return true;
 }
 
@@ -382,10 +404,26 @@ static const struct pseudo_node root_children[] = {
 static const struct pseudo_node proc_root = {
     .mode = S_IFDIR | 0555, .children = root_children, .find = pid_find, .next = pid_next};
 
+/* A proc shows the numbers of the namespace of who mounted it (proc(5)). */
+static void drop_view(void *view)
+{
+	pid_ns_put(view);
+}
+
 static int proc_mount(const struct fs_type *type unused_arg, const char *source, u64 flags,
                       const char *data unused_arg, struct super **out)
 {
-	return pseudo_mount(&proc_root, "proc", source, PROC_MAGIC, flags, out);
+	struct pid_ns *n = caller()->pid ? task_self()->group->pid_ns : kernel.pid_ns;
+	int err = pseudo_mount(&proc_root, "proc", source, PROC_MAGIC, flags, out);
+
+	if (err)
+		return err;
+	err = pseudo_set_view(*out, pid_ns_get(n), drop_view);
+	if (err) {
+		pid_ns_put(n);
+		super_put(*out);
+	}
+	return err;
 }
 
 const struct fs_type proc_fs_type = {.name = "proc", .mount = proc_mount, .nodev = true};

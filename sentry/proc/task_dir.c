@@ -7,6 +7,7 @@
 #include "sentry/mm.h"
 #include "sentry/ns_set.h"
 #include "sentry/nsfs.h"
+#include "sentry/pid_ns.h"
 #include "sentry/proc/proc_internal.h"
 #include "sentry/syscall.h"
 #include "sentry/task.h"
@@ -333,12 +334,55 @@ NS(net, NS_NET)
 NS(user, NS_USER)
 NS(uts, NS_UTS)
 
-/* There is one of each of these. */
-static ssize_t name_pid(const struct pseudo_ref *ref unused_arg, char *buf, size_t size)
+NS(pid, NS_PID)
+
+/* Where its next child will be; nobody can tell before there is a first process. */
+static struct ns *children_ns(const struct pseudo_ref *ref)
 {
-	return snprintf(buf, size, "pid:[%u]", 4026531836u);
+	struct task *t = ref_task(ref);
+	struct pid_ns *n;
+	bool empty;
+	{
+		lock_guard(&t->group->siglock);
+		n = pid_ns_get(t->child_pid_ns ? t->child_pid_ns : t->group->pid_ns);
+	}
+	lock_acquire(&kernel.tasks_lock);
+	empty = n->parent && !n->init;
+	lock_release(&kernel.tasks_lock);
+	if (empty) {
+		pid_ns_put(n);
+		return NULL;
+	}
+	return &n->ns;
 }
 
+static int link_pid_for_children(const struct pseudo_ref *ref, struct path *out)
+{
+	struct ns *n;
+	int err = ref_may_read(ref);
+
+	if (err)
+		return err;
+	n = children_ns(ref);
+	err = n ? nsfs_path(n, out) : -ENOENT;
+	ns_put(n);
+	return err;
+}
+
+static ssize_t name_pid_for_children(const struct pseudo_ref *ref, char *buf, size_t size)
+{
+	struct ns *n;
+	ssize_t len = ref_may_read(ref);
+
+	if (len)
+		return len;
+	n = children_ns(ref);
+	len = n ? snprintf(buf, size, "pid:[%u]", n->ino) : -ENOENT;
+	ns_put(n);
+	return len;
+}
+
+/* There is but one. */
 static ssize_t name_time(const struct pseudo_ref *ref unused_arg, char *buf, size_t size)
 {
 	return snprintf(buf, size, "time:[%u]", NS_INO_TIME);
@@ -375,8 +419,16 @@ static ssize_t name_time(const struct pseudo_ref *ref unused_arg, char *buf, siz
 	}
 
 static const struct pseudo_node ns_children[] = {
-    NS_LINK(cgroup),         NS_LINK(ipc),  NS_LINK(mnt), NS_LINK(net), LINK("pid", name_pid),
-    LINK("time", name_time), NS_LINK(user), NS_LINK(uts), {0},
+    NS_LINK(cgroup),
+    NS_LINK(ipc),
+    NS_LINK(mnt),
+    NS_LINK(net),
+    NS_LINK(pid),
+    NS_LINK(pid_for_children),
+    LINK("time", name_time),
+    NS_LINK(user),
+    NS_LINK(uts),
+    {0},
 };
 
 /* ---- threads ------------------------------------------------------------------- */
@@ -391,7 +443,7 @@ static int tid_find(const struct pseudo_ref *dir, const char *name, const struct
                     struct pseudo_ref *ref)
 {
 	s64 tid = parse_index(name);
-	struct task *t = tid > 0 ? task_find((s32)tid) : NULL;
+	struct task *t = tid > 0 ? task_find_in(proc_ns(dir), (s32)tid) : NULL;
 
 	if (!t)
 		return -ENOENT;
@@ -406,17 +458,20 @@ static int tid_find(const struct pseudo_ref *dir, const char *name, const struct
 
 static bool tid_next(const struct pseudo_ref *dir, u64 from, struct pseudo_child *out)
 {
-	struct task *t, *best = NULL;
+	struct task *t;
+	s32 best = 0;
 
 	lock_guard(&kernel.tasks_lock);
-	TAILQ_FOREACH (t, &ref_task(dir)->group->threads, thread_link)
-		if ((u64)t->tid >= from && (!best || t->tid < best->tid))
-			best = t;
+	TAILQ_FOREACH (t, &ref_task(dir)->group->threads, thread_link) {
+		s32 nr = pid_ns_out(proc_ns(dir), t->tid);
+		if (nr && (u64)nr >= from && (!best || nr < best))
+			best = nr;
+	}
 	if (!best)
 		return false;
-	out->key = (u64)best->tid;
+	out->key = (u64)best;
 	out->type = DT_DIR;
-	snprintf(out->name, sizeof(out->name), "%d", best->tid);
+	snprintf(out->name, sizeof(out->name), "%d", best);
 	return true;
 }
 

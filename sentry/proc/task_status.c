@@ -3,6 +3,7 @@
 #include "fs/vfs/fdtable.h"
 #include "sentry/cpu_time.h"
 #include "sentry/mm.h"
+#include "sentry/pid_ns.h"
 #include "sentry/proc/proc_internal.h"
 #include "sentry/seccomp.h"
 #include "sentry/signal.h"
@@ -30,30 +31,35 @@ static char state_letter(struct task *t)
 
 /* What of the tree the texts need, taken at once. */
 struct tree_view {
-	s32 ppid, tracer, pgid, sid, tty, tpgid;
+	s32 pid, tid, ppid, tracer, pgid, sid, tty, tpgid; /* as the proc file system shows them */
+	s32 global_pgid, global_sid;
 	u32 threads;
 	char state;
 };
 
-static void tree_view(struct task *t, struct tree_view *v)
+static void tree_view(struct pid_ns *n, struct task *t, struct tree_view *v)
 {
 	struct thread_group *g = t->group;
 	struct tty *tty;
 
 	*v = (struct tree_view){.tpgid = -1};
 	lock_guard(&kernel.tasks_lock);
-	v->ppid = g->parent ? g->parent->pid : 0;
-	v->tracer = t->trace.tracer ? t->trace.tracer->tid : 0;
+	v->pid = pid_ns_out(n, g->pid);
+	v->tid = pid_ns_out(n, t->tid);
+	v->ppid = g->parent ? pid_ns_out(n, g->parent->pid) : 0;
+	v->tracer = t->trace.tracer ? pid_ns_out(n, t->trace.tracer->tid) : 0;
 	v->state = state_letter(t);
 	v->threads = g->nthreads;
 	if (!g->pgrp)
 		return;
-	v->pgid = g->pgrp->pgid;
-	v->sid = g->pgrp->session->sid;
+	v->pgid = pid_ns_out(n, g->pgrp->pgid);
+	v->sid = pid_ns_out(n, g->pgrp->session->sid);
+	v->global_pgid = g->pgrp->pgid;
+	v->global_sid = g->pgrp->session->sid;
 	tty = g->pgrp->session->tty;
 	if (tty) {
 		v->tty = (s32)makedev(136, tty->index);
-		v->tpgid = tty->fg ? tty->fg->pgid : -1;
+		v->tpgid = tty->fg ? pid_ns_out(n, tty->fg->pgid) : -1;
 	}
 }
 
@@ -94,13 +100,13 @@ int show_task_stat(const struct pseudo_ref *ref, struct text *t)
 
 	if (ref_mm(ref, &mm))
 		mm = NULL;
-	tree_view(task, &v);
+	tree_view(proc_ns(ref), task, &v);
 	signal_view(task, &sig);
 	lock_acquire(&g->limits_lock);
 	rsslim = g->limits[RLIMIT_RSS].rlim_cur;
 	lock_release(&g->limits_lock);
-	text_add(t, "%d (%.*s) %c %d %d %d %d %d %u ", task->tid, COMM_LEN, task->comm, v.state,
-	         v.ppid, v.pgid, v.sid, v.tty, v.tpgid, 0x400000u);
+	text_add(t, "%d (%.*s) %c %d %d %d %d %d %u ", v.tid, COMM_LEN, task->comm, v.state, v.ppid,
+	         v.pgid, v.sid, v.tty, v.tpgid, 0x400000u);
 	text_add(t, "0 0 0 0 %llu %llu %lld %lld ", (unsigned long long)(cpu.user / TICKS_NS),
 	         (unsigned long long)(cpu.system / TICKS_NS),
 	         (long long)g->children_rusage.ru_utime.tv_sec * 100,
@@ -260,6 +266,25 @@ static void add_list(struct text *t, u64 mask)
 	text_add(t, "\n");
 }
 
+/* From the namespace that is shown in to the task's own. */
+static void add_numbers(struct text *t, struct pid_ns *n, struct task *task,
+                        const struct tree_view *v)
+{
+	const struct {
+		const char *name;
+		s32 nr;
+	} numbers[] = {{"NStgid", task->group->pid},
+	               {"NSpid", task->tid},
+	               {"NSpgid", v->global_pgid},
+	               {"NSsid", v->global_sid}};
+	char list[PID_LIST_LEN];
+
+	for (size_t i = 0; i < array_size(numbers); i++) {
+		pid_ns_list(n, task->group->pid_ns, numbers[i].nr, list, sizeof(list));
+		text_add(t, "%s:%s\n", numbers[i].name, list);
+	}
+}
+
 int show_task_status(const struct pseudo_ref *ref, struct text *t)
 {
 	struct task *task = ref_task(ref);
@@ -271,7 +296,7 @@ int show_task_status(const struct pseudo_ref *ref, struct text *t)
 
 	if (ref_mm(ref, &mm))
 		mm = NULL;
-	tree_view(task, &v);
+	tree_view(proc_ns(ref), task, &v);
 	text_add(t, "Name:\t");
 	add_escaped_name(t, task->comm);
 	if (fs) {
@@ -279,7 +304,7 @@ int show_task_status(const struct pseudo_ref *ref, struct text *t)
 		fs_context_put(fs);
 	}
 	text_add(t, "State:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n",
-	         state_name(v.state), task->group->pid, task->tid, v.ppid, v.tracer);
+	         state_name(v.state), v.pid, v.tid, v.ppid, v.tracer);
 	if (c)
 		add_credentials(t, c);
 	if (files) {
@@ -292,9 +317,9 @@ int show_task_status(const struct pseudo_ref *ref, struct text *t)
 	}
 	text_add(t, "Groups:\t");
 	for (u32 i = 0; c && i < c->ngroups; i++)
-		text_add(t, "%u ", c->groups[i]);
-	text_add(t, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", task->group->pid,
-	         task->tid, v.pgid, v.sid);
+		text_add(t, "%u ", user_ns_gid_show(caller_cred()->user_ns, c->groups[i]));
+	text_add(t, "\n");
+	add_numbers(t, proc_ns(ref), task, &v);
 	if (mm) {
 		add_memory(t, mm);
 		mm_put(mm);

@@ -5,6 +5,7 @@
  * Both directions of the link between a session and its terminal change under
  * kernel.tasks_lock and the terminal's lock together.
  */
+#include "sentry/pid_ns.h"
 #include "sentry/session.h"
 #include "sentry/signal.h"
 #include "sentry/task.h"
@@ -181,7 +182,7 @@ s64 tty_set_foreground(struct tty *t, s32 pgid)
 	lock_guard(&kernel.tasks_lock);
 	if (self->group->pgrp->session->tty != t)
 		return -ENOTTY;
-	pg = pgrp_find_locked(pgid);
+	pg = pgrp_find_locked(pid_given(pgid));
 	if (!pg)
 		return -ESRCH;
 	if (pg->session != self->group->pgrp->session)
@@ -200,7 +201,7 @@ s64 tty_foreground(struct tty *t, bool master)
 	lock_guard(&kernel.tasks_lock);
 	if (!master && self->group->pgrp->session->tty != t)
 		return -ENOTTY;
-	return t->fg ? t->fg->pgid : 0;
+	return t->fg ? pid_shown(t->fg->pgid) : 0;
 }
 
 s64 tty_session_id(struct tty *t, bool master)
@@ -210,7 +211,7 @@ s64 tty_session_id(struct tty *t, bool master)
 	lock_guard(&kernel.tasks_lock);
 	if (!master && self->group->pgrp->session->tty != t)
 		return -ENOTTY;
-	return t->session ? t->session->sid : -ENOTTY;
+	return t->session ? pid_shown(t->session->sid) : -ENOTTY;
 }
 
 void tty_hangup(struct tty *t)
