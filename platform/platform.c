@@ -234,6 +234,11 @@ u64 platform_thread_site(struct platform_thread *t)
 	return site;
 }
 
+void platform_thread_unpatch(struct platform_thread *t, u64 low, u64 high)
+{
+	platform->unpatch(t, low, high);
+}
+
 void platform_thread_patch(struct platform_thread *t, u64 site, u64 low, u64 high)
 {
 	platform->patch(t, site, low, high);

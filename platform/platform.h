@@ -298,6 +298,11 @@ u64 platform_thread_site(struct platform_thread *t);
  * meanwhile. No operations may be queued. A site that cannot be rewritten safely stays as it is.
  */
 void platform_thread_patch(struct platform_thread *t, u64 site, u64 low, u64 high);
+/*
+ * Makes [low, high) what it was before its sites were rewritten. Such memory may be moved or
+ * made writable only after that. As above.
+ */
+void platform_thread_unpatch(struct platform_thread *t, u64 low, u64 high);
 
 /* ---- signal frames ------------------------------------------------------ */
 

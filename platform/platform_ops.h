@@ -52,6 +52,7 @@ struct platform_ops {
 	/* Sites that the implementation has never named are not asked for. */
 	void (*prepare)(void);
 	void (*patch)(struct platform_thread *t, u64 site, u64 low, u64 high);
+	void (*unpatch)(struct platform_thread *t, u64 low, u64 high);
 	size_t (*space_read)(struct platform_space *s, void *dst, u64 src, size_t n);
 	size_t (*space_write)(struct platform_space *s, u64 dst, const void *src, size_t n);
 	int (*frame_push)(struct platform_thread *t, const struct signal_frame *f);

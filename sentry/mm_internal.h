@@ -38,6 +38,9 @@ bool mm_may_modify(struct mm *m, u64 start, u64 end);
 /* Removes [start, end) from the tree, as the next op's doing. -ENOMEM: too many areas; -EPERM. */
 must_check int mm_cut(struct mm *m, u64 start, u64 end);
 
+/* Call sites of text in [start, end) become again what they were; before anything is queued. */
+void mm_unpatch(struct task *t, u64 start, u64 end);
+
 /* Cuts *v to what lies within [start, end), and makes *v that. -ENOMEM: too many areas. */
 must_check int mm_isolate(struct mm *m, struct vma **v, u64 start, u64 end);
 

@@ -247,6 +247,9 @@ s64 mm_remap(struct task *t, u64 old, u64 oldlen, u64 newlen, u32 flags, u64 new
 	result = mm_lock(m);
 	if (result)
 		return result;
+	/* A rewritten site leads back to where it was. */
+	if (flags & MREMAP_MAYMOVE)
+		mm_unpatch(t, old, old + max_of(r.oldlen, r.newlen));
 	result = remap_locked(t, m, &r);
 	mm_unlock(m);
 	return result;

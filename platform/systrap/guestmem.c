@@ -24,7 +24,7 @@ static size_t guest_limit(u64 addr, size_t n)
 	return min_of(n, GUEST_MAX - addr);
 }
 
-static size_t host_read(u32 pid, void *dst, u64 src, size_t n)
+size_t vm_read(u32 pid, void *dst, u64 src, size_t n)
 {
 	struct iovec local = {dst, n}, remote = {(void *)src, n};
 	ssize_t got;
@@ -35,7 +35,7 @@ static size_t host_read(u32 pid, void *dst, u64 src, size_t n)
 	return got < 0 ? 0 : (size_t)got;
 }
 
-static size_t host_write(u32 pid, u64 dst, const void *src, size_t n)
+size_t vm_write(u32 pid, u64 dst, const void *src, size_t n)
 {
 	struct iovec local = {(void *)src, n}, remote = {(void *)dst, n};
 	ssize_t got;
@@ -48,12 +48,18 @@ static size_t host_write(u32 pid, u64 dst, const void *src, size_t n)
 
 size_t space_read(struct platform_space *s, void *dst, u64 src, size_t n)
 {
-	return host_read(s->pid, dst, src, guest_limit(src, n));
+	size_t got = vm_read(s->pid, dst, src, guest_limit(src, n));
+	if (got)
+		patch_hide(s, dst, src, got);
+	return got;
 }
 
 size_t space_write(struct platform_space *s, u64 dst, const void *src, size_t n)
 {
-	return host_write(s->pid, dst, src, guest_limit(dst, n));
+	n = guest_limit(dst, n);
+	if (n)
+		patch_restore(s, dst, n);
+	return vm_write(s->pid, dst, src, n);
 }
 
 /* ---- the window --------------------------------------------------------- */
@@ -105,8 +111,8 @@ static bool contains(const struct stub_segment *s, u64 addr, size_t n)
 void guestmem_flush(struct systrap_thread *t)
 {
 	for (unsigned i = 0; i < t->outs; i++)
-		(void)host_write(t->base.space->pid, t->out[i].addr, window(t, t->out[i].offset),
-		                 t->out[i].len);
+		(void)vm_write(t->base.space->pid, t->out[i].addr, window(t, t->out[i].offset),
+		               t->out[i].len);
 	t->outs = 0;
 }
 
@@ -188,7 +194,7 @@ static size_t guest_read(struct uspace *u, void *dst, u64 src, size_t n)
 		memcpy(dst, window(t, t->window_used), got);
 		return got;
 	}
-	return host_read(t->base.space->pid, dst, src, n);
+	return vm_read(t->base.space->pid, dst, src, n);
 }
 
 /* May this go with the reply? A fault then can only be the doing of another thread. */
@@ -206,7 +212,7 @@ static size_t write_now(struct systrap_thread *t, u64 dst, const void *src, size
 			break;
 		}
 	if (!may_ask(t, n))
-		return host_write(t->base.space->pid, dst, src, n);
+		return vm_write(t->base.space->pid, dst, src, n);
 	memcpy(window(t, t->window_used), src, n);
 	return ask(t, VERB_COPY_OUT, dst, n);
 }
@@ -243,7 +249,7 @@ static size_t guest_write(struct uspace *u, u64 dst, const void *src, size_t n)
 	}
 	/* In order: an earlier write to the same place must not come after this one. */
 	guestmem_flush(t);
-	return host_write(t->base.space->pid, dst, src, n);
+	return vm_write(t->base.space->pid, dst, src, n);
 }
 
 static size_t guest_read_str(struct uspace *u, char *dst, u64 src, size_t n)
@@ -274,7 +280,7 @@ static size_t guest_read_str(struct uspace *u, char *dst, u64 src, size_t n)
 	/* Page by page, as the string may end just before memory that is not there. */
 	while (done < n) {
 		size_t piece = min_of(n - done, PAGE_SIZE - ((src + done) & (PAGE_SIZE - 1)));
-		size_t got = host_read(t->base.space->pid, dst + done, src + done, piece);
+		size_t got = vm_read(t->base.space->pid, dst + done, src + done, piece);
 		size_t len = strnlen(dst + done, got);
 		if (len < got)
 			return done + len + 1;

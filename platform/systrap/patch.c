@@ -20,6 +20,9 @@
  * traps although it was rewritten is counted, and rewritten, again. So nobody has to tell of
  * mappings that come and go.
  *
+ * Showing. Who reads text from outside is shown what was there, and who changes it gets
+ * it back first (patch_view.c). The program itself sees the jump.
+ *
  * Words and slots lie in one file per domain: a space and its forks, which inherit text
  * that jumps there. Stubs map it for reading and executing only, and it is sealed against
  * more; the sentry writes through a mapping of its own. execve starts without one.
@@ -27,7 +30,7 @@
  * Host calls: memfd_create, ftruncate, mmap, munmap, fcntl, close.
  */
 #include "base/log.h"
-#include "platform/systrap/systrap.h"
+#include "platform/systrap/patch_internal.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -39,9 +42,6 @@
 
 /* Rewriting costs about as much as this many traps. */
 #define TRAPS_ENOUGH 32
-#define COUNTERS     256 /* sites that are counted at a time; a power of two */
-#define SITES_MAX    1500
-#define SITES_HASH   4096
 #define POOL_SIZE    (PATCH_TABLE_SIZE + PATCH_CODE_SIZE)
 
 /* Trap numbers. */
@@ -66,32 +66,7 @@ _Static_assert(SITES_MAX *PATCH_SLOT_SIZE <= PATCH_CODE_SIZE, "a slot for each")
 /* Offsets in a slot, from the end of what moved from before the call. */
 #define GLUE_SIZE 22 /* lea, movabs, jmp: into the stub; and the call that traps if need be */
 
-struct site {
-	u64 begin; /* of the jump */
-	u8 before, after;
-	u8 original[PATCH_MAX];
-};
-
-/* What is needed once a site is rewritten. */
-struct pool {
-	int fd;
-	u8 *memory; /* words, then slots */
-	unsigned sites;
-	struct site site[SITES_MAX];
-	u16 by_call[SITES_HASH]; /* index + 1 by the address of the call; open addressing */
-};
-
-struct patch_domain {
-	_Atomic u32 spaces;
-	struct lock lock;
-	struct pool *pool; /* guarded by lock; once set, it stays */
-	struct {
-		u64 call;
-		u32 traps;
-	} counter[COUNTERS]; /* guarded by lock; a site that collides takes the place */
-};
-
-static u64 word_address(unsigned i)
+u64 patch_word(unsigned i)
 {
 	u64 low = low_bytes[i % array_size(low_bytes)], page;
 	i /= (unsigned)array_size(low_bytes);
@@ -298,7 +273,7 @@ static bool read_all(struct systrap_thread *t, void *dst, u64 src, size_t n)
 	return t->base.uspace.ops->read(&t->base.uspace, dst, src, n) == n;
 }
 
-static void jump_encode(u8 jump[PATCH_JUMP], u64 word)
+void patch_jump(u8 jump[PATCH_JUMP], u64 word)
 {
 	/* jmp *address32, with a scale of eight for no index: 0xe5 is a privileged instruction. */
 	const u8 bytes[PATCH_JUMP] = {
@@ -335,7 +310,7 @@ static bool enter_slot(struct systrap_thread *t, struct patch_domain *d)
 	lock_release(&d->lock);
 	if (i < 0)
 		return false;
-	jump_encode(want, word_address((unsigned)i));
+	patch_jump(want, patch_word((unsigned)i));
 	if (!read_all(t, have, begin, sizeof(have)) || memcmp(want, have, sizeof(want)) != 0)
 		return false;
 	r->rip = slot_address((unsigned)i) + offset;
@@ -409,7 +384,7 @@ static void slot_write(struct pool *p, unsigned i, const struct site *s)
 	at = put(at, leave, sizeof(leave));
 	put(at, &back, sizeof(back));
 	memcpy(p->memory + PATCH_TABLE_SIZE + (u64)i * PATCH_SLOT_SIZE, slot, sizeof(slot));
-	memcpy(p->memory + (word_address(i) - PATCH_TABLE), &word, sizeof(word));
+	memcpy(p->memory + (patch_word(i) - PATCH_TABLE), &word, sizeof(word));
 }
 
 static bool site_equal(const struct site *a, const struct site *b)
@@ -489,8 +464,8 @@ static bool pool_map(struct systrap_thread *t, const struct pool *p)
 	return addr == PATCH_CODE;
 }
 
-/* True if the jump is in memory. The page is executable again in any case, or the space dies. */
-static bool text_write(struct systrap_thread *t, u64 begin, const u8 jump[PATCH_JUMP])
+/* True if the bytes are in memory. The page is executable again in any case, or the space dies. */
+bool patch_text_write(struct systrap_thread *t, u64 begin, const u8 bytes[PATCH_JUMP])
 {
 	u64 low = begin & PAGE_MASK, high = PAGE_ALIGN(begin + PATCH_JUMP);
 	struct hostop op = {.kind = HOSTOP_MPROTECT,
@@ -505,7 +480,7 @@ static bool text_write(struct systrap_thread *t, u64 begin, const u8 jump[PATCH_
 	if (t->window_used + PATCH_JUMP > STUB_WINDOW_SIZE) {
 		copied = 0;
 	} else {
-		memcpy(t->ctx->window + t->window_used, jump, PATCH_JUMP);
+		memcpy(t->ctx->window + t->window_used, bytes, PATCH_JUMP);
 		t->ctx->reply.arg[0] = begin;
 		t->ctx->reply.arg[1] = PATCH_JUMP;
 		t->ctx->reply.arg[2] = t->window_used;
@@ -537,14 +512,17 @@ static enum patch_verdict rewrite(struct systrap_thread *t, struct patch_domain 
 		return verdict;
 	memset(&s, 0, sizeof(s));
 	s.begin = call - plan.before;
+	/* A page is written at a time, by a debugger, too. */
+	if ((s.begin ^ (s.begin + PATCH_JUMP - 1)) & PAGE_MASK)
+		return PATCH_IMMOVABLE;
 	s.before = plan.before;
 	s.after = plan.after;
 	memcpy(s.original, code + (s.begin - from), (size_t)plan.before + 2 + plan.after);
 	i = site_add(d, &s);
 	if (i < 0)
 		return PATCH_NO_ROOM;
-	jump_encode(jump, word_address((unsigned)i));
-	return pool_map(t, d->pool) && text_write(t, s.begin, jump) ? PATCH_OK : PATCH_HOST;
+	patch_jump(jump, patch_word((unsigned)i));
+	return pool_map(t, d->pool) && patch_text_write(t, s.begin, jump) ? PATCH_OK : PATCH_HOST;
 }
 
 void patch_rewrite(struct platform_thread *pt, u64 call, u64 low, u64 high)

@@ -8,7 +8,7 @@
  *	armed.c     what workers look at		guestmem.c  copying
  *	sigframe.c  signal frames and FPU state		probe.c     what the host must have
  *	patch.c     call sites that do not trap		patch_plan.c  which can be rewritten, and
- *how
+ *how; patch_view.c  what others see of it
  *
  * Host calls: sched_getaffinity, before lock-down.
  */
@@ -79,7 +79,8 @@ static int systrap_init(const struct platform_config *config)
 static int systrap_start(void)
 {
 	static const struct sched_source source = {armed_poll};
-	systrap.may_spin = host_cpus() > 1;
+	systrap.cpus = host_cpus();
+	systrap.may_spin = systrap.cpus > 1;
 	systrap.shared->spin_limit = systrap.may_spin ? spin_ticks() : 0;
 	space_watch_start(systrap.zygote_space);
 	sched_set_source(&source);
@@ -182,6 +183,7 @@ const struct platform_ops systrap_platform = {
     .interrupt = thread_interrupt,
     .doom = thread_doom,
     .patch = patch_rewrite,
+    .unpatch = patch_undo,
     .space_read = space_read,
     .space_write = space_write,
     .frame_push = sigframe_push,

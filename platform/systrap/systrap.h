@@ -87,7 +87,7 @@ extern struct systrap_state {
 
 extern struct systrap_stats {
 	_Atomic u64 calls, faults, interrupts, wakes, asks, host_copies, forks, clones, lingers;
-	_Atomic u64 fast_calls, patched, repairs, fetches;
+	_Atomic u64 fast_calls, patched, repairs, fetches, undone;
 	_Atomic u64 refused[PATCH_REFUSALS];
 } systrap_stats;
 
@@ -195,6 +195,8 @@ void guestmem_begin(struct systrap_thread *t);
 void guestmem_reply(struct systrap_thread *t);
 void guestmem_flush(struct systrap_thread *t);
 void guestmem_settle(struct platform_thread *t);
+size_t vm_read(u32 pid, void *dst, u64 src, size_t n);
+size_t vm_write(u32 pid, u64 dst, const void *src, size_t n);
 size_t space_read(struct platform_space *s, void *dst, u64 src, size_t n);
 size_t space_write(struct platform_space *s, u64 dst, const void *src, size_t n);
 
@@ -207,6 +209,11 @@ void patch_event(struct systrap_thread *t);
  * on.
  */
 must_check bool patch_repair(struct systrap_thread *t, const struct event *event);
+/* patch_view.c: n bytes that have been read from there; somebody is about to write there. */
+void patch_hide(struct platform_space *s, void *buf, u64 addr, size_t n);
+void patch_restore(struct platform_space *s, u64 addr, size_t n);
+/* Text in [low, high) becomes again what it was, by t; no operations are queued. */
+void patch_undo(struct platform_thread *t, u64 low, u64 high);
 void patch_rewrite(struct platform_thread *t, u64 site, u64 low, u64 high);
 void patch_fork(struct platform_space *child, const struct platform_space *parent);
 /* The space is empty again, or ends. */
