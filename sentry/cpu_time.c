@@ -77,6 +77,20 @@ void task_usage_save(struct task *t)
 	g->earlier_spaces = timeval_ns(sum.ru_utime) + timeval_ns(sum.ru_stime);
 }
 
+void task_usage_tell(struct task *t)
+{
+	ask(t);
+}
+
+void task_usage_poke(struct task *t)
+{
+	lock_guard(&t->group->siglock);
+	if (!t->thread || t->exited || !(atomic_load(&t->turns) & 1))
+		return;
+	atomic_fetch_or(&t->works, TASK_WORK_USAGE);
+	platform_thread_interrupt(t->thread);
+}
+
 struct cpu_time task_cpu_time(struct task *t)
 {
 	ask(t);

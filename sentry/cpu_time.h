@@ -24,6 +24,13 @@ static inline u64 cpu_time_total(struct cpu_time c)
 }
 
 /* Neither goes backwards. The first asks t's host thread if t is the caller. */
+/*
+ * What a thread has used while it runs guest code only itself can tell: it is made to, soon. Any
+ * context.
+ */
+void task_usage_poke(struct task *t);
+/* The calling task's part of that. */
+void task_usage_tell(struct task *t);
 struct cpu_time task_cpu_time(struct task *t);
 /* All threads, dead ones included. */
 struct cpu_time group_cpu_time(struct thread_group *g);

@@ -201,6 +201,7 @@ static struct thread_group *group_copy(struct task *t, const struct clone_args_k
 	g->dumpable = from->dumpable;
 	g->thp_disable = from->thp_disable;
 	g->barrier_registered = from->barrier_registered;
+	g->barrier_global = from->barrier_global;
 	g->oom_score_adj = from->oom_score_adj;
 	g->personality = from->personality;
 	g->start_time = time_monotonic() - kernel.boot_monotonic + kernel.boot_boottime;

@@ -1,6 +1,6 @@
 /*
- * membarrier(2), private expedited: every thread of the process that runs guest
- * code passes a memory barrier before the call returns.
+ * membarrier(2): every thread of the process, or of all of those that are meant, that runs
+ * guest code passes a memory barrier before the call returns.
  *
  * A thread that is in the sentry has passed, or will pass, one on its way: the hand-over
  * between it and its fiber is a sequentially consistent exchange on both ways. So only
@@ -16,7 +16,10 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
-#define COMMANDS (MEMBARRIER_CMD_PRIVATE_EXPEDITED | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
+#define COMMANDS                                                                                   \
+	(MEMBARRIER_CMD_GLOBAL | MEMBARRIER_CMD_GLOBAL_EXPEDITED |                                 \
+	 MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED | MEMBARRIER_CMD_PRIVATE_EXPEDITED |             \
+	 MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
 
 struct running {
 	struct task *task; /* held */
@@ -24,13 +27,12 @@ struct running {
 };
 
 /* The threads to wait for; *out is the caller's to free. */
-static int find_running(struct task *t, struct running **out, u32 *count)
+static int find_running(struct task *t, struct thread_group *g, struct running **out, u32 *count)
 {
-	struct thread_group *g = t->group;
 	struct task *i;
 	u32 n = 0;
 	lock_guard(&g->siglock);
-	*out = calloc(g->nthreads, sizeof(**out));
+	*out = calloc(max_of(g->nthreads, 1U), sizeof(**out));
 	if (!*out)
 		return -ENOMEM;
 	TAILQ_FOREACH (i, &g->threads, thread_link) {
@@ -53,25 +55,61 @@ static bool all_through(const struct running *r, u32 n)
 	return true;
 }
 
-static int barrier(struct task *t)
+/* Of the threads of g but t. */
+static int barrier(struct task *t, struct thread_group *g)
 {
 	struct wait_fiber w;
 	struct running *r;
 	u32 n;
 	int err;
 	wait_fiber_init(&w);
-	waitq_add(&t->group->barrier_waitq, &w.waiter, EPOLLIN);
-	err = find_running(t, &r, &n);
+	waitq_add(&g->barrier_waitq, &w.waiter, EPOLLIN);
+	err = find_running(t, g, &r, &n);
 	/* Bounded: an interrupted thread comes back at once. Only death is quicker. */
 	while (!err && !all_through(r, n) && !t->killed)
 		fiber_park();
-	waitq_remove(&t->group->barrier_waitq, &w.waiter);
+	waitq_remove(&g->barrier_waitq, &w.waiter);
 	if (err)
 		return err;
 	for (u32 i = 0; i < n; i++)
 		task_put(r[i].task);
 	free(r);
 	return 0;
+}
+
+/* Every process of the sandbox, or every one that has asked to be among them; each held. */
+static int find_groups(bool registered, struct thread_group ***out, u32 *count)
+{
+	struct thread_group *g;
+	u32 n = 0;
+	lock_guard(&kernel.tasks_lock);
+	TAILQ_FOREACH (g, &kernel.groups, all_link)
+		n++;
+	*out = calloc(max_of(n, 1U), sizeof(struct thread_group *));
+	if (!*out)
+		return -ENOMEM;
+	n = 0;
+	TAILQ_FOREACH (g, &kernel.groups, all_link)
+		if (g->state == GROUP_LIVE && (!registered || g->barrier_global))
+			(*out)[n++] = group_get(g);
+	*count = n;
+	return 0;
+}
+
+static int global_barrier(struct task *t, bool registered)
+{
+	struct thread_group **groups;
+	u32 n;
+	int err = find_groups(registered, &groups, &n);
+	if (err)
+		return err;
+	for (u32 i = 0; i < n; i++) {
+		if (!err)
+			err = barrier(t, groups[i]);
+		group_put(groups[i]);
+	}
+	free(groups);
+	return err;
 }
 
 s64 sys_membarrier(struct task *t, const struct syscall_args *a)
@@ -83,11 +121,18 @@ s64 sys_membarrier(struct task *t, const struct syscall_args *a)
 	switch (arg_int(a, 0)) {
 	case MEMBARRIER_CMD_QUERY:
 		return COMMANDS;
+	case MEMBARRIER_CMD_GLOBAL:
+		return global_barrier(t, false);
+	case MEMBARRIER_CMD_GLOBAL_EXPEDITED:
+		return global_barrier(t, true);
+	case MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED:
+		g->barrier_global = true;
+		return 0;
 	case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED:
 		g->barrier_registered = true;
 		return 0;
 	case MEMBARRIER_CMD_PRIVATE_EXPEDITED:
-		return g->barrier_registered ? barrier(t) : -EPERM;
+		return g->barrier_registered ? barrier(t, g) : -EPERM;
 	}
 	return -EINVAL;
 }

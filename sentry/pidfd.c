@@ -8,6 +8,7 @@
 #include "fs/vfs/file.h"
 #include "sentry/pid.h"
 #include "sentry/pid_ns.h"
+#include "sentry/proc/proc.h"
 #include "sentry/signal_internal.h"
 #include "sentry/syscall.h"
 #include "sentry/task.h"
@@ -188,6 +189,27 @@ static int send_to(struct pidfd *p, u32 flags, const siginfo_t *info)
 	return signal_send_group(g, info);
 }
 
+/* A directory /proc/PID is as good as a pidfd here: *p, for the caller to fill and put, is it. */
+static int pidfd_or_dir(int fd, struct file **f, struct pidfd **p)
+{
+	struct task *t;
+	*f = fdtable_lookup_any(caller()->files, fd);
+	if (!*f)
+		return -EBADF;
+	if ((*f)->ops == &pidfd_ops) {
+		*p = (*f)->priv;
+		return 0;
+	}
+	t = proc_task_of_dir(*f);
+	if (!t) {
+		file_put(*f);
+		return -EBADF;
+	}
+	**p = (struct pidfd){.group = group_get(t->group)};
+	task_put(t);
+	return 0;
+}
+
 s64 sys_pidfd_send_signal(struct task *t, const struct syscall_args *a)
 {
 	int sig = arg_int(a, 1), err;
@@ -196,10 +218,10 @@ s64 sys_pidfd_send_signal(struct task *t, const struct syscall_args *a)
 	siginfo_t info;
 	if (flags & ~7u || (flags & (flags - 1)))
 		return -EINVAL;
-	err = pidfd_get(arg_int(a, 0), &f);
+	struct pidfd by_dir, *p = &by_dir;
+	err = pidfd_or_dir(arg_int(a, 0), &f, &p);
 	if (err)
 		return err;
-	struct pidfd *p = f->priv;
 	if (!uptr_is_null(arg_ptr(a, 2)))
 		err = copy_siginfo(t, arg_ptr(a, 2), sig, p->group, &info);
 	else
@@ -208,6 +230,8 @@ s64 sys_pidfd_send_signal(struct task *t, const struct syscall_args *a)
 		err = -EINVAL;
 	if (!err)
 		err = send_to(p, flags, &info);
+	if (p == &by_dir)
+		group_put(by_dir.group);
 	file_put(f);
 	return err;
 }

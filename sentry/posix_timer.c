@@ -100,6 +100,9 @@ static void expired(struct timer *timer)
 	u64 now = clock_now(&pt->clock);
 	u64 deadline =
 	    pt->clock.kind == CLOCK_KIND_CPU ? clock_deadline(&pt->clock, pt->expiry) : 0;
+	/* By the next look a thread that has been running will have told what it has used. */
+	if (pt->clock.kind == CLOCK_KIND_CPU && pt->clock.task && now < pt->expiry)
+		task_usage_poke(pt->clock.task);
 	lock_guard(&pt->group->siglock);
 	pt->seen = now;
 	if (!pt->armed)

@@ -75,6 +75,6 @@ void signal_flush_exec(struct task *t)
 	if (old)
 		sighand_put(old);
 	t->altstack = (stack_t){.ss_flags = SS_DISABLE};
-	g->barrier_registered = false;
+	g->barrier_registered = g->barrier_global = false;
 	posix_timers_exec(g);
 }

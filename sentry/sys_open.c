@@ -108,14 +108,12 @@ static int resolve_to_walk(u64 resolve, int *walk_flags)
 			*walk_flags |= map[i].walk;
 			resolve &= ~map[i].resolve;
 		}
-	/* RESOLVE_CACHED asks for EAGAIN when the answer is not at hand: always allowed. */
-	if (resolve & RESOLVE_CACHED)
-		return -EAGAIN;
-	if (resolve)
+	if (resolve & ~(u64)RESOLVE_CACHED)
 		return -EINVAL;
 	if ((*walk_flags & WALK_BENEATH) && (*walk_flags & WALK_IN_ROOT))
 		return -EINVAL;
-	return 0;
+	/* 'Not at hand' is always an allowed answer. */
+	return resolve ? -EAGAIN : 0;
 }
 
 s64 sys_openat2(struct task *t unused_arg, const struct syscall_args *a)

@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/time.h>
@@ -63,6 +64,8 @@ static void time_left_out(struct uptr p, u64 deadline, bool timeval)
 	s64 out[2] = {(s64)(left / NSEC_PER_SEC), (s64)(left % NSEC_PER_SEC)};
 
 	if (uptr_is_null(p) || deadline == NO_DEADLINE)
+		return;
+	if (atomic_load(&task_self()->group->personality) & STICKY_TIMEOUTS)
 		return;
 	if (timeval)
 		out[1] /= 1000;

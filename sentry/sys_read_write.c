@@ -136,15 +136,18 @@ static s64 vectored_at(const struct syscall_args *a, bool write, int rwf, bool o
 
 	if (!own_pos && (s64)pos < 0)
 		return -EINVAL;
-	n = fd_get_for(arg_int(a, 0), write, &f);
+	n = fd_get(arg_int(a, 0), &f);
 	if (n)
 		return n;
-	n = uio_init_iovec(&u, arg_ptr(a, 1), arg_u64(a, 2));
+	/* That it cannot be done by position comes before how the file is open (do_pwritev). */
+	if (!own_pos && !file_seekable(f))
+		n = -ESPIPE;
+	else if (write ? !file_writable(f) : !file_readable(f))
+		n = -EBADF;
+	else
+		n = uio_init_iovec(&u, arg_ptr(a, 1), arg_u64(a, 2));
 	if (!n) {
-		if (own_pos || file_seekable(f))
-			n = write ? file_pwrite(f, &u, pos, rwf) : file_pread(f, &u, pos, rwf);
-		else
-			n = -ESPIPE;
+		n = write ? file_pwrite(f, &u, pos, rwf) : file_pread(f, &u, pos, rwf);
 		uio_destroy(&u);
 	}
 	file_put(f);

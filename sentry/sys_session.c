@@ -6,7 +6,9 @@
 #include "sentry/pid_ns.h"
 #include "sentry/session.h"
 #include "sentry/syscall.h"
+#include "sentry/tty/tty.h"
 #include <errno.h>
+#include <linux/capability.h>
 
 s64 sys_getpid(struct task *t, const struct syscall_args *a unused_arg)
 {
@@ -109,6 +111,20 @@ s64 sys_setpgid(struct task *t, const struct syscall_args *a)
 		return -EINVAL;
 	lock_guard(&kernel.tasks_lock);
 	return setpgid_locked(t, pid_given(pid), pid_given(pgid));
+}
+
+/* vhangup(2): all that use the caller's terminal lose it. */
+s64 sys_vhangup(struct task *t, const struct syscall_args *a unused_arg)
+{
+	struct tty *tty;
+	if (!task_capable(t, CAP_SYS_TTY_CONFIG))
+		return -EPERM;
+	tty = tty_controlling(t);
+	if (tty) {
+		tty_hangup(tty);
+		tty_put(tty);
+	}
+	return 0;
 }
 
 s64 sys_setsid(struct task *t, const struct syscall_args *a unused_arg)

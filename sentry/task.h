@@ -113,10 +113,10 @@ struct thread_group {
 	_Atomic u32 personality;
 	_Atomic bool dumpable;
 	_Atomic bool thp_disable;
-	_Atomic bool barrier_registered; /* membarrier(2); ends with execve */
-	struct waitq barrier_waitq;      /* woken when a thread has been out of guest code */
-	bool from_outside; /* has no parent in the sandbox: whoever started it reaps it */
-	void *ipc;         /* SysV undo lists: sentry/ipc */
+	_Atomic bool barrier_registered, barrier_global; /* membarrier(2); end with execve */
+	struct waitq barrier_waitq; /* woken when a thread has been out of guest code */
+	bool from_outside;          /* has no parent in the sandbox: whoever started it reaps it */
+	void *ipc;                  /* SysV undo lists: sentry/ipc */
 };
 
 /* What a call interrupted by a signal needs to go on (restart_syscall). */
@@ -127,7 +127,12 @@ struct restart_block {
 };
 
 enum task_gate { TASK_NEW, TASK_GO, TASK_STILLBORN };
-enum { TASK_WORK_LIMITS = 1, TASK_WORK_SECCOMP = 2, TASK_WORK_BARRIER = 4 };
+enum {
+	TASK_WORK_LIMITS = 1,
+	TASK_WORK_SECCOMP = 2,
+	TASK_WORK_BARRIER = 4,
+	TASK_WORK_USAGE = 8,
+};
 
 struct task {
 	struct ref ref;
@@ -178,13 +183,13 @@ struct task {
 	/* O */
 	struct {
 		u64 trapno, error_code, cr2;
-	} trap;                 /* of the last fault, for signal frames */
-	struct task_boot *boot; /* how the first program is loaded; NULL for forked tasks */
-	bool fresh;             /* has not run guest code yet */
-	bool host_gone;         /* its host thread died: guest memory is out of reach */
-	bool futex_queued;      /* the call under way ends in a HOSTOP_FUTEX with a deadline */
-	bool report_exit;       /* the call under way is over when what is queued is done: tell */
-	u32 charged_uid;        /* whose RLIMIT_NPROC counts it */
+	} trap;                    /* of the last fault, for signal frames */
+	struct task_boot *boot;    /* how the first program is loaded; NULL for forked tasks */
+	bool fresh;                /* has not run guest code yet */
+	bool host_gone;            /* its host thread died: guest memory is out of reach */
+	_Atomic bool futex_queued; /* the call under way ends in a HOSTOP_FUTEX with a deadline */
+	bool report_exit; /* the call under way is over when what is queued is done: tell */
+	u32 charged_uid;  /* whose RLIMIT_NPROC counts it */
 	stack_t altstack;
 	struct restart_block restart;
 	struct uptr clear_child_tid, robust_list;

@@ -101,6 +101,8 @@ static void do_work(struct task *t)
 		task_refresh_limits(t);
 	if (works & TASK_WORK_SECCOMP)
 		seccomp_adopt(t);
+	if (works & TASK_WORK_USAGE)
+		task_usage_tell(t);
 	if (works & TASK_WORK_BARRIER)
 		waitq_wake(&t->group->barrier_waitq, EPOLLIN);
 }

@@ -183,6 +183,7 @@ static const struct file_ops inotify_ops = {
     .ready = inotify_ready,
     .waitq = inotify_waitq,
     .async = true,
+    .fdinfo = watches_show,
     .ioctl = inotify_ioctl,
     .release = inotify_release,
 };

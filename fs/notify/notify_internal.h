@@ -59,6 +59,8 @@ struct inotify {
 
 /* Queues an event unless it repeats the last one. watches_lock is held. */
 void inotify_queue(struct inotify *in, int wd, u32 mask, u32 cookie, const char *name, size_t len);
+/* Lines of /proc/PID/fdinfo. */
+void watches_show(struct file *f, char *buf, size_t n);
 /* Ends all watches of an instance that is being closed. */
 void watches_drop(struct inotify *in);
 /* The instance of an inotify file, or NULL. */

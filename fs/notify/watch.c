@@ -9,10 +9,13 @@
 #include "base/account.h"
 #include "fs/vfs/dentry.h"
 #include "fs/vfs/inode.h"
+#include "fs/vfs/super.h"
 #include <errno.h>
+#include <stdio.h>
 #include <sys/inotify.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 /* fs.inotify.max_user_watches: Linux takes it from the size of memory, within 8192 and 1048576. */
 #define MAX_USER_WATCHES (1 << 19)
@@ -76,6 +79,28 @@ static void watches_free(struct watch_list *ended)
 		inode_put(w->inode);
 		census_add(&watch_census, -1);
 		free(w);
+	}
+}
+
+void watches_show(struct file *f, char *buf, size_t n)
+{
+	struct inotify *in = inotify_of(f);
+	struct watch *w;
+	size_t at = 0;
+
+	lock_guard(&watches_lock);
+	*buf = 0;
+	RB_FOREACH (w, watch_tree, &in->watches) {
+		u32 dev = w->inode->sb->dev;
+		int len = snprintf(buf + at, n - at,
+		                   "inotify wd:%x ino:%lx sdev:%x mask:%x ignored_mask:0\n", w->wd,
+		                   w->inode->ino, (major(dev) << 20) | minor(dev), w->mask);
+
+		if (len < 0 || (size_t)len >= n - at) {
+			buf[at] = 0;
+			return;
+		}
+		at += (size_t)len;
 	}
 }
 

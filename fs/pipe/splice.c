@@ -309,9 +309,19 @@ ssize_t vmsplice_pipe(struct file *f, struct uio *u, u32 flags)
 		return -EBADF;
 	if (u->resid == 0)
 		return 0;
-	if (!nonblock)
-		return write ? file_write(f, u) : file_read(f, u);
-	return write ? f->ops->write(f, u, &f->pos) : f->ops->read(f, u, &f->pos);
+	if (!write)
+		return nonblock ? f->ops->read(f, u, &f->pos) : file_read(f, u);
+	/* Unlike write(2), it waits only for some room, and gives what has found place. */
+	for (;;) {
+		ssize_t n = f->ops->write(f, u, &f->pos);
+		int err;
+
+		if (n != -EAGAIN || nonblock || (atomic_load(&f->flags) & O_NONBLOCK))
+			return n;
+		err = file_wait(f, EPOLLOUT, NO_DEADLINE);
+		if (err)
+			return err;
+	}
 }
 
 ssize_t sendfile_files(struct file *out, struct file *in, u64 *inpos, size_t n)

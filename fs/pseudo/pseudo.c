@@ -33,6 +33,11 @@ const struct pseudo_ref *pseudo_inode_ref(struct inode *i)
 	return &pseudo_of(i)->ref;
 }
 
+bool pseudo_is(const struct inode *i, const struct pseudo_node *node)
+{
+	return i->ops == &pseudo_ops && container_of(i, struct pseudo_inode, inode)->node == node;
+}
+
 /* Takes over ref (already held). */
 static struct inode *inode_make(struct super *sb, const struct pseudo_node *node,
                                 const struct pseudo_node *about, struct pseudo_ref ref, u64 ino)

@@ -104,5 +104,7 @@ must_check int pseudo_mount(const struct pseudo_node *root, const char *type, co
  * when the file system goes. -ENOMEM: not taken over.
  */
 must_check int pseudo_set_view(struct super *sb, void *view, void (*drop)(void *view));
+/* i is of a pseudo file system, and node describes it. */
+bool pseudo_is(const struct inode *i, const struct pseudo_node *node);
 /* What an inode of such a file system is about. */
 const struct pseudo_ref *pseudo_inode_ref(struct inode *i);

@@ -5,6 +5,11 @@
 struct fs_type;
 extern const struct fs_type proc_fs_type, sysfs_type;
 
+struct file;
+struct task;
+/* f is open on a directory /proc/PID: the process's leader, +1, or NULL. */
+struct task *proc_task_of_dir(struct file *f);
+
 /*
  * Opens what of the host these file systems show: the processor's description
  * and the machine's memory. Before lock-down; absent files are done without.

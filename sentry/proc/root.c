@@ -2,9 +2,11 @@
 #include "base/host.h"
 #include "base/timer.h"
 #include "fs/vfs/fs_context.h"
+#include "fs/vfs/file.h"
 #include "fs/vfs/inode.h"
 #include "fs/vfs/super.h"
 #include "fs/vfs/file_lock.h"
+#include "sentry/ipc/ipc.h"
 #include "sentry/pid.h"
 #include "sentry/pid_ns.h"
 #include "sentry/proc/proc.h"
@@ -323,6 +325,13 @@ static const struct pseudo_node pid_node = {.mode = S_IFDIR | 0555,
                                             .alive = task_ref_alive,
                                             .getattr = task_ref_getattr};
 
+struct task *proc_task_of_dir(struct file *f)
+{
+	if (!pseudo_is(f->inode, &pid_node))
+		return NULL;
+	return task_get(ref_task(pseudo_inode_ref(f->inode)));
+}
+
 static int pid_find(const struct pseudo_ref *dir, const char *name, const struct pseudo_node **node,
                     struct pseudo_ref *ref)
 {
@@ -377,11 +386,14 @@ static bool pid_next(const struct pseudo_ref *dir, u64 from, struct pseudo_child
 	{                                                                                          \
 		.name = (label), .mode = S_IFREG | 0444, .show = (fn)                              \
 	}
+static const struct pseudo_node sysvipc_children[] = {
+    TEXT("msg", ipc_show_msg), TEXT("sem", ipc_show_sem), TEXT("shm", ipc_show_shm), {0}};
 static const struct pseudo_node root_children[] = {
     LINK("self", self_readlink),
     LINK("thread-self", thread_self_readlink),
     LINK("mounts", mounts_readlink),
     LINK("net", net_readlink),
+    {.name = "sysvipc", .mode = S_IFDIR | 0555, .children = sysvipc_children},
     TEXT("cgroups", show_cgroups),
     TEXT("cmdline", show_cmdline),
     TEXT("cpuinfo", show_cpuinfo),

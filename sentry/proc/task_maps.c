@@ -64,9 +64,10 @@ static void add_details(struct maps_text *m, const struct vma *v)
 	    "kB\nRss:            %8llu kB\nPss:            %8llu kB\nShared_Clean:          0 "
 	    "kB\nShared_Dirty:          0 kB\nPrivate_Clean:         0 kB\nPrivate_Dirty:  "
 	    "%8llu kB\nReferenced:     %8llu kB\nAnonymous:      %8llu kB\nSwap:                "
-	    "  0 kB\nLocked:                0 kB\n",
+	    "  0 kB\nLocked:         %8llu kB\n",
 	    (unsigned long long)kb, (unsigned long long)rss, (unsigned long long)rss,
-	    (unsigned long long)rss, (unsigned long long)rss, (unsigned long long)rss);
+	    (unsigned long long)rss, (unsigned long long)rss, (unsigned long long)rss,
+	    (unsigned long long)(v->flags & VMA_LOCKED ? rss : 0));
 }
 
 static bool add_area(const struct vma *v, void *arg)

@@ -26,6 +26,9 @@ static char state_letter(struct task *t)
 		return 't';
 	if (t->stopped)
 		return 'T';
+	/* Its wait is the host's, behind its last call. */
+	if (atomic_load(&t->futex_queued))
+		return 'S';
 	return t->syscall_nr == ~0ULL || task_self() == t ? 'R' : 'S';
 }
 

@@ -1,11 +1,9 @@
 /*
- * membarrier(2): query, registration before use, commands; rseq(2): registered by the C library,
- * errors of a second one.
+ * membarrier(2): query, registration before use, commands within a process and among all.
  */
 #include "compat.h"
 #include <linux/membarrier.h>
 #include <pthread.h>
-#include <sys/rseq.h>
 
 static long barrier(int cmd, unsigned int flags)
 {
@@ -24,7 +22,6 @@ static void *spin(void *arg)
 
 int main(void)
 {
-	struct rseq mine __attribute__((aligned(32))) = {0};
 	long have = barrier(MEMBARRIER_CMD_QUERY, 0);
 	pthread_t t;
 
@@ -40,19 +37,17 @@ int main(void)
 	for (int i = 0; i < 50; i++)
 		if (barrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0))
 			die("membarrier");
+	YES((have & MEMBARRIER_CMD_GLOBAL) && (have & MEMBARRIER_CMD_GLOBAL_EXPEDITED) &&
+	    (have & MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED));
+	RES(barrier(MEMBARRIER_CMD_GLOBAL, 0));
+	RES(barrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0));
+	RES(barrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0));
+	for (int i = 0; i < 20; i++)
+		if (barrier(MEMBARRIER_CMD_GLOBAL, 0) ||
+		    barrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0))
+			die("membarrier");
 	stop = 1;
 	pthread_join(t, NULL);
 	IN_CHILD("fork", RES(barrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0)));
-	YES(__rseq_size > 0);
-	struct rseq *r = (struct rseq *)((char *)__builtin_thread_pointer() + __rseq_offset);
-	YES((int)r->cpu_id >= 0 && r->cpu_id < 4096);
-	int agree = 0;
-	for (int i = 0; i < 100; i++)
-		agree += (int)r->cpu_id == sched_getcpu();
-	YES(agree > 50);
-	RES(syscall(SYS_rseq, &mine, 32, 0, 0x53053053)); /* one is registered already */
-	RES(syscall(SYS_rseq, r, 32, 0, 0x12345678));
-	RES(syscall(SYS_rseq, r, 32, 4, 0x53053053));
-	RES(syscall(SYS_rseq, &mine, 32, 1, 0x53053053));
 	return 0;
 }
