@@ -119,14 +119,17 @@ $(B)/platform-bench: $(B)/bench/platform.c.o $(filter-out %/main.c.o,$(PLATFORM_
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
-# What moat costs; numbers, no verdict.
-$(B)/bench-calls: bench/calls.c $(B)/flags
-	$(call say,CC,$<)
-	$(Q)$(CC) -std=gnu17 -O2 -Wall -Wextra -Werror -o $@ $<
-bench: $(B)/moat $(B)/bench-calls ## measure system calls and start-up, natively and inside
-	@echo natively; $(B)/bench-calls
-	@echo inside; $(B)/moat run -- $(B)/bench-calls
-	@echo start to exit; bench/start $(B)/moat
+# What moat costs beside no sandbox and others; numbers, no verdict. bench/run NAME-GLOB for some of it.
+BENCH_PROGRAMS := $(B)/bench-micro $(B)/bench-barrier $(B)/bench-launch
+$(B)/bench-micro: $(wildcard bench/micro*.c)
+$(B)/bench-barrier: bench/barrier.c
+$(B)/bench-launch: bench/launch.c
+$(BENCH_PROGRAMS): bench/micro.h $(B)/flags
+	$(call say,CC,$@)
+	$(Q)$(CC) -std=gnu17 $(WARN) -D_GNU_SOURCE -O2 -pthread -o $@ $(filter %.c,$^)
+bench-programs: $(B)/moat $(BENCH_PROGRAMS) ## build what bench/run measures with
+bench: bench-programs ## measure moat beside no sandbox and others of its kind: a few minutes
+	$(Q)bench/run --moat $(B)/moat
 
 unit: $(B)/unit-tests ## run the unit tests
 	$(Q)$(B)/unit-tests
@@ -203,6 +206,6 @@ help: ## list the targets
 	@echo "  PREFIX, DESTDIR for install   CPPFLAGS, CFLAGS, LDFLAGS, LDLIBS are added behind moat's own"
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all bench unit platform-tests compat apps security tests check demo format check-format check-layers check-tidy \
+.PHONY: all bench bench-programs unit platform-tests compat apps security tests check demo format check-format check-layers check-tidy \
 	check-cppcheck lint deps install uninstall compile_commands.json clean help FORCE
 .DELETE_ON_ERROR:
