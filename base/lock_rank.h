@@ -28,6 +28,7 @@ enum lock_rank {
 	RANK_IPC,            /* a SysV or mqueue object while a caller works on it */
 	RANK_MM,             /* VMA tree of one address space and its host operations */
 	RANK_ZYGOTE,         /* the process that forks address spaces, while it does */
+	RANK_SCRATCH,        /* platform/ptrace: scratch memory, files on their way */
 	RANK_SOCKET_GC,      /* files in flight in AF_UNIX messages */
 	RANK_EPOLL_SET,      /* interest set of one epoll, over ready(); nests: outer first */
 	RANK_EPOLL_NEST,     /* which epolls watch which */

@@ -106,15 +106,30 @@ static bool cgroup_delegated(void)
 	return access(path, W_OK) == 0;
 }
 
+static void print_platforms(void)
+{
+	const char *systrap = platform_unsupported(&systrap_platform);
+	const char *ptrace = platform_unsupported(&ptrace_platform);
+	struct platform_choice c = platform_choose(platforms, NULL);
+
+	printf("How guests are run\n");
+	row(!systrap, "systrap",
+	    systrap ? systrap
+	            : "Guest calls are trapped by seccomp and served through shared memory.");
+	row(!ptrace, "ptrace",
+	    ptrace ? ptrace : "Guest calls are stopped by PTRACE_SYSEMU: slower, needs less.");
+	if (!c.ops)
+		printf("  Neither can be had.\n\n");
+	else
+		printf("  moat run takes %s%s.\n\n", platform_ops_name(c.ops),
+		       c.lacking ? ", and says so" : ", unless --platform says otherwise");
+}
+
 static void print_needed(void)
 {
-	const char *lacking = platform_unsupported(&systrap_platform);
 	bool memfd = can_make_memfd();
 
 	printf("What moat needs\n");
-	row(!lacking, "systrap",
-	    lacking ? lacking
-	            : "Guest calls are trapped by seccomp and served through shared memory.");
 	row(seccomp_action(SECCOMP_RET_TRAP), "seccomp trap", "It catches every guest call.");
 	row(seccomp_action(SECCOMP_RET_KILL_PROCESS), "seccomp kill",
 	    "It ends a sentry that makes a call outside its list.");
@@ -179,12 +194,13 @@ static void print_layers(void)
 
 static int print_host(void)
 {
-	const char *lacking = platform_unsupported(&systrap_platform);
-	bool able = !lacking && seccomp_action(SECCOMP_RET_KILL_PROCESS) && can_make_memfd();
+	bool able = platform_choose(platforms, NULL).ops &&
+	            seccomp_action(SECCOMP_RET_KILL_PROCESS) && can_make_memfd();
 	struct utsname u;
 
 	uname(&u);
 	printf("Host\n  Linux %s on %s\n\n", u.release, u.machine);
+	print_platforms();
 	print_needed();
 	print_speed();
 	print_layers();
@@ -198,7 +214,9 @@ int cmd_doctor(int argc, char **argv)
 	static const struct option options[] = {{"allowlist", no_argument, NULL, 'a'},
 	                                        {"help", no_argument, NULL, 'h'},
 	                                        {NULL, 0, NULL, 0}};
-	const struct sentry_filter_config fc = {.host_files = true, .terminal = true};
+	const struct sentry_filter_config fc = {.host_files = true, .terminal = true},
+	                                  traced = {
+	                                      .host_files = true, .terminal = true, .tracer = true};
 	bool allowlist = false;
 	int id;
 
@@ -223,7 +241,10 @@ int cmd_doctor(int argc, char **argv)
 		return 2;
 	}
 	if (allowlist) {
+		printf("On systrap\n\n");
 		filter_print_allowlists(stdout, &fc);
+		printf("\nOn ptrace\n\n");
+		filter_print_allowlists(stdout, &traced);
 		return 0;
 	}
 	return print_host();

@@ -100,11 +100,13 @@ static const char help_text[] =
     "  --debug                 log what the sentry does, and where a program died\n"
     "  --stats                 print counters at the end\n"
     "  --workers N             host threads that serve system calls (default: one per spare core)\n"
-    "  --platform NAME         systrap (default)\n"
+    "  --platform NAME         systrap, ptrace (slower, needs less of the host; one worker); "
+    "default:\n"
+    "                          the first of them that works here, see 'moat doctor'\n"
     "  --patch, --no-patch     rewrite system calls that programs make often, so that they do not\n"
-    "                          trap (default: yes)\n"
+    "                          trap (default: yes; systrap only)\n"
     "  --direct, --no-direct   answer what a process may know about itself without asking the\n"
-    "                          sentry (default: yes)\n"
+    "                          sentry (default: yes; systrap only)\n"
     "\n"
     "SIZE takes a suffix k, m, g. The exit status is the program's; if it died of a signal, so\n"
     "does moat. 124: timed out; 125: moat failed; 126: cannot be run; 127: not found.\n";
@@ -323,8 +325,8 @@ static void apply(struct run_options *o, int id, char *arg)
 		c->workers = (unsigned)parse_number("--workers", arg, 64);
 		break;
 	case OPT_PLATFORM:
-		if (strcmp(arg, "systrap"))
-			bad_usage("--platform", arg, "'systrap' is the one there is");
+		if (strcmp(arg, "systrap") && strcmp(arg, "ptrace"))
+			bad_usage("--platform", arg, "'systrap' or 'ptrace' is needed");
 		c->platform = arg;
 		break;
 	case OPT_PATCH:
@@ -359,7 +361,6 @@ void run_options_parse(struct run_options *o, int argc, char **argv)
 	                                     .trace_fd = -1,
 	                                     .control_fd = -1,
 	                                     .hostname = "moat",
-	                                     .platform = "systrap",
 	                                     .max_tasks = 32768};
 	/* '+': options end at the program's name. */
 	while ((id = getopt_long(argc, argv, "+h", long_options, NULL)) != -1)

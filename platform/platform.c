@@ -9,6 +9,33 @@
 
 static const struct platform_ops *platform;
 
+const char *platform_ops_name(const struct platform_ops *ops)
+{
+	return ops->name;
+}
+
+struct platform_choice platform_choose(const struct platform_ops *const *list, const char *name)
+{
+	struct platform_choice c = {.lacking = "there is no platform of that name"};
+	bool first = true;
+
+	for (; *list; list++) {
+		const char *lacking;
+
+		if (name && strcmp((*list)->name, name) != 0)
+			continue;
+		lacking = (*list)->unsupported();
+		if (first)
+			c.lacking = lacking;
+		first = false;
+		if (!lacking) {
+			c.ops = *list;
+			break;
+		}
+	}
+	return c;
+}
+
 const char *platform_unsupported(const struct platform_ops *ops)
 {
 	return ops->unsupported();
@@ -22,12 +49,23 @@ int platform_init(const struct platform_ops *ops, const struct platform_config *
 
 void platform_prepare(const struct platform_ops *ops)
 {
-	ops->prepare();
+	if (ops->prepare)
+		ops->prepare();
 }
 
 int platform_start(void)
 {
 	return platform->start();
+}
+
+unsigned platform_ops_workers(const struct platform_ops *ops, unsigned wanted)
+{
+	return ops->workers ? ops->workers : wanted;
+}
+
+unsigned platform_workers(unsigned wanted)
+{
+	return platform_ops_workers(platform, wanted);
 }
 
 _Atomic u32 *platform_doorbell(void)
@@ -236,12 +274,14 @@ u64 platform_thread_site(struct platform_thread *t)
 
 void platform_thread_unpatch(struct platform_thread *t, u64 low, u64 high)
 {
-	platform->unpatch(t, low, high);
+	if (platform->unpatch)
+		platform->unpatch(t, low, high);
 }
 
 void platform_thread_patch(struct platform_thread *t, u64 site, u64 low, u64 high)
 {
-	platform->patch(t, site, low, high);
+	if (platform->patch)
+		platform->patch(t, site, low, high);
 }
 
 int platform_frame_push(struct platform_thread *t, const struct signal_frame *f)

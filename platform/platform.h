@@ -145,9 +145,26 @@ struct xstate_buf; /* an XSAVE image in the host's own layout */
 /* ---- the sandbox -------------------------------------------------------- */
 
 struct platform_ops;
-extern const struct platform_ops systrap_platform;
+extern const struct platform_ops systrap_platform, ptrace_platform;
 /* What the host lacks for this platform as one line for people, or NULL. */
 const char *platform_unsupported(const struct platform_ops *ops);
+
+/* All there are, the best first, ended by NULL; and one's name. */
+extern const struct platform_ops *const platforms[];
+const char *platform_ops_name(const struct platform_ops *ops);
+/* How many workers it can do with, of so many that are wanted (0: the scheduler's own choice). */
+unsigned platform_ops_workers(const struct platform_ops *ops, unsigned wanted);
+struct platform_choice {
+	const struct platform_ops *ops; /* NULL: none can be had, for the reason in lacking */
+	/* What the host lacks for a better one than ops that was passed over, or for any; or NULL.
+	 */
+	const char *lacking;
+};
+/*
+ * Which of a list to use: the one of that name, or without a name the first that the host
+ * supports.
+ */
+struct platform_choice platform_choose(const struct platform_ops *const *list, const char *name);
 
 /*
  * Creates the zygote. Before the sentry's own lock-down, and on a host thread
@@ -158,6 +175,7 @@ const char *platform_unsupported(const struct platform_ops *ops);
 must_check int platform_init(const struct platform_ops *ops, const struct platform_config *config);
 /* Loads what is needed later and takes a while: on any thread, at any time before lock-down. */
 void platform_prepare(const struct platform_ops *ops);
+unsigned platform_workers(unsigned wanted);
 /* The word for sched_init. */
 _Atomic u32 *platform_doorbell(void);
 /* Hooks into the scheduler and the reactor, which must be running. */

@@ -21,6 +21,7 @@ struct platform_thread {
 
 struct platform_ops {
 	const char *name;
+	unsigned workers; /* that it can do with; 0: any number */
 	const char *(*unsupported)(void);
 	int (*init)(const struct platform_config *config);
 	int (*start)(void);
@@ -49,8 +50,8 @@ struct platform_ops {
 	void (*interrupt)(struct platform_thread *t);
 	/* Absent: no guest can keep its thread from ending. */
 	void (*doom)(struct platform_thread *t);
-	/* Sites that the implementation has never named are not asked for. */
-	void (*prepare)(void);
+	void (*prepare)(void); /* absent: nothing takes so long */
+	/* Absent: no site is rewritten. Sites that it has never named are not asked for. */
 	void (*patch)(struct platform_thread *t, u64 site, u64 low, u64 high);
 	void (*unpatch)(struct platform_thread *t, u64 low, u64 high);
 	size_t (*space_read)(struct platform_space *s, void *dst, u64 src, size_t n);

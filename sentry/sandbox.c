@@ -284,16 +284,27 @@ static void describe_current(char *buf, size_t n)
 	snprintf(buf, n, "guest task %d (%s) in %s", t->tid, t->comm, call ? call : "no call");
 }
 
-static void platform_up(void)
+static const struct platform_ops *platform_pick(void)
+{
+	struct platform_choice choice = platform_choose(platforms, config->platform);
+
+	if (!choice.ops)
+		give_up(125, choice.lacking);
+	if (config->workers > 1 &&
+	    platform_ops_workers(choice.ops, config->workers) != config->workers)
+		give_up(125, "--workers: the ptrace platform has one, the tracer");
+	if (choice.lacking)
+		log_warn("%s; calls are slower by way of %s", choice.lacking,
+		         platform_ops_name(choice.ops));
+	return choice.ops;
+}
+
+static void platform_up(const struct platform_ops *ops)
 {
 	static struct marshal_desc marshal[MARSHAL_NR];
-	const struct platform_ops *ops = &systrap_platform;
 	static struct platform_config pc; /* the platform keeps looking at it */
-	const char *lacking = platform_unsupported(ops);
 	int err;
 
-	if (lacking)
-		give_up(125, lacking);
 	syscall_marshal_build(marshal);
 	pc = (struct platform_config){.marshal = marshal,
 	                              .patch = config->patch,
@@ -311,7 +322,7 @@ static void threads_up(void)
 {
 	int err;
 
-	sched_init(config->workers, platform_doorbell());
+	sched_init(platform_workers(config->workers), platform_doorbell());
 	err = reactor_start();
 	if (!err)
 		err = platform_start();
@@ -364,6 +375,7 @@ static void lock_down(void)
 	struct sentry_filter_config fc = {.host_files = true,
 	                                  .writable = any_writable_mount(),
 	                                  .terminal = true,
+	                                  .tracer = !strcmp(platform_name(), "ptrace"),
 	                                  .debug = config->debug};
 	int err;
 
@@ -414,6 +426,7 @@ static void kernel_up(void)
 noreturn void sandbox_main(const struct sandbox_config *c)
 {
 	struct waiter end = {.fn = on_end};
+	const struct platform_ops *platform;
 	struct fs_context *fs;
 	struct task *init;
 	char why[256];
@@ -423,12 +436,13 @@ noreturn void sandbox_main(const struct sandbox_config *c)
 	log_init(host_dup(2), c->debug ? LOG_DEBUG : LOG_WARN);
 	crash_install(describe_current);
 	/* Before files are confined, as a library is one. */
+	platform = platform_pick();
 	if (c->patch)
-		platform_prepare(&systrap_platform);
+		platform_prepare(platform);
 	if (!MOAT_SANITIZED)
 		confine_files();
 	/* From here on the zygote starts as well, on another CPU if there is one. */
-	platform_up();
+	platform_up(platform);
 	kernel_up();
 	trace_up();
 	if (rootfs_build(c, &fs, why))

@@ -49,7 +49,7 @@ struct sandbox_config {
 	bool patch;           /* rewrite call sites: platform_config.patch */
 	bool direct;          /* let stubs answer what needs no sentry: platform_config.direct */
 	unsigned workers;     /* 0: one per spare core */
-	const char *platform; /* "systrap", "ptrace" */
+	const char *platform; /* "systrap", "ptrace"; NULL: the best that the host supports */
 };
 
 /*

@@ -16,6 +16,7 @@
 #include "platform/stub/abi.h"
 #include <asm/ioctls.h>
 #include <asm/termbits.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
@@ -24,6 +25,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -45,6 +47,8 @@ enum when {
 	NET_LINK = 16,
 	NET_HOST = 32,
 	READ_ONLY = 64, /* host files, but none to be written */
+	SYSTRAP = 128,
+	PTRACE = 256,
 };
 
 struct sentry_rule {
@@ -108,14 +112,25 @@ static const struct sentry_rule rules[] = {
 	/* Stubs. */
 	{SYS_process_vm_readv, ALWAYS, "platform/guestmem: large copies; platform/attach: whose child it is", NO_ARGS},
 	{SYS_process_vm_writev, ALWAYS, "platform/guestmem: large copies", NO_ARGS},
-	{SYS_socketpair, ALWAYS, "platform/space: by which a stub is sent files",
+	{SYS_socketpair, SYSTRAP, "platform/space: by which a stub is sent files",
 	 2, {ARG_EQ(0, AF_UNIX), ARG_EQ(1, SOCK_SEQPACKET | SOCK_CLOEXEC)}},
 	{SYS_sendmsg, ALWAYS, "platform/exchange: files that a stub maps", NO_ARGS},
 	{SYS_pidfd_open, ALWAYS, "platform/space: to learn of a stub's end", NO_ARGS},
 	{SYS_pidfd_send_signal, ALWAYS, "platform/space: end a stub", 1, {ARG_EQ(1, SIGKILL)}},
 	{SYS_tgkill, ALWAYS, "platform/exchange: interrupt a guest thread",
 	 1, {ARG_EQ(2, STUB_INTERRUPT_SIGNAL)}},
-	{SYS_waitid, ALWAYS, "platform/space: reap a stub", 1, {ARG_EQ(0, P_PIDFD)}},
+	{SYS_waitid, SYSTRAP, "platform/space: reap a stub", 1, {ARG_EQ(0, P_PIDFD)}},
+	{SYS_wait4, PTRACE, "platform/ptrace: what has stopped or ended",
+	 2, {ARG_EQ(0, (u64)-1), ARG_EQ(2, WNOHANG | __WALL)}},
+	{SYS_ptrace, PTRACE, "platform/ptrace: run guest code up to its next call", 1, {ARG_EQ(0, PTRACE_SYSEMU)}},
+	{SYS_ptrace, PTRACE, NULL, 1, {ARG_EQ(0, PTRACE_CONT)}},
+	{SYS_ptrace, PTRACE, NULL, 1, {ARG_EQ(0, PTRACE_GETREGS)}},
+	{SYS_ptrace, PTRACE, NULL, 1, {ARG_EQ(0, PTRACE_SETREGS)}},
+	{SYS_ptrace, PTRACE, NULL, 1, {ARG_EQ(0, PTRACE_GETSIGINFO)}},
+	{SYS_ptrace, PTRACE, NULL, 2, {ARG_EQ(0, PTRACE_GETREGSET), ARG_EQ(2, NT_X86_XSTATE)}},
+	{SYS_ptrace, PTRACE, NULL, 2, {ARG_EQ(0, PTRACE_SETREGSET), ARG_EQ(2, NT_X86_XSTATE)}},
+	{SYS_ptrace, PTRACE, NULL, 1, {ARG_EQ(0, PTRACE_SEIZE)}},
+	{SYS_ptrace, PTRACE, NULL, 1, {ARG_EQ(0, PTRACE_INTERRUPT)}},
 
 	/* Files that are open: stdio, the log, files in memory, granted files. */
 	{SYS_read, ALWAYS, "base/host: stdio and other streams", NO_ARGS},
@@ -215,7 +230,7 @@ static unsigned granted(const struct sentry_filter_config *c)
 	return (c->host_files || c->writable ? HOST_FILES : 0) | (c->writable ? WRITABLE : 0) |
 	       (c->host_files && !c->writable ? READ_ONLY : 0) | (c->terminal ? TERMINAL : 0) |
 	       (c->control ? CONTROL : 0) | (c->net_link ? NET_LINK : 0) |
-	       (c->net_host ? NET_HOST : 0);
+	       (c->net_host ? NET_HOST : 0) | (c->tracer ? PTRACE : SYSTRAP);
 }
 
 static bool applies(const struct sentry_rule *r, unsigned grants)

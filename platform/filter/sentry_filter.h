@@ -14,6 +14,7 @@ struct sentry_filter_config {
 	bool control;    /* a control socket listens */
 	bool net_link;   /* packets go through a socket of an external engine */
 	bool net_host;   /* the guest may use the host's sockets */
+	bool tracer;     /* the platform is ptrace */
 	bool debug;      /* a forbidden call raises SIGSYS, which is reported, instead of killing */
 };
 

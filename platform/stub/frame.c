@@ -7,45 +7,22 @@
  */
 #include "platform/stub/stub.h"
 
-#define MXCSR_DEFAULT 0x1f80u
-#define FCW_DEFAULT   0x37f
-
-/* arch/x86/include/uapi/asm/ucontext.h */
-#define UC_FP_XSTATE 1UL
-
 static struct host_xstate *frame_xstate(const struct host_frame *frame)
 {
 	return (struct host_xstate *)frame->uc.mc.fpstate;
 }
 
-/* Bytes of the XSAVE area with the magic word behind it; the legacy area alone if the host has no
- * more. */
-static u32 xstate_bytes(const struct host_xstate *x)
-{
-	return x->magic1 == HOST_FP_MAGIC1 ? x->extended_size : HOST_FX_SIZE;
-}
-
 void xstate_reset(struct host_frame *frame)
 {
-	struct host_xstate *x = frame_xstate(frame);
-	if (!x)
-		return;
-	/* Components that the header does not name are initialised by XRSTOR; MXCSR is always
-	 * loaded. */
-	if (x->magic1 == HOST_FP_MAGIC1)
-		x->header_xfeatures = 0;
-	memset(x, 0, offsetof(struct host_xstate, mxcsr_mask));
-	memset(x->st, 0, sizeof(x->st));
-	memset(x->xmm, 0, sizeof(x->xmm));
-	x->cwd = FCW_DEFAULT;
-	x->mxcsr = MXCSR_DEFAULT;
+	if (frame_xstate(frame))
+		host_xstate_reset(frame_xstate(frame));
 }
 
 s64 frame_push(struct stub_context *ctx, struct host_frame *frame)
 {
 	const struct stub_frame f = ctx->reply.frame;
 	struct host_xstate *x = frame_xstate(frame);
-	u32 xbytes = x ? xstate_bytes(x) : 0;
+	u32 xbytes = x ? host_xstate_bytes(x) : 0;
 	u64 fp = (f.sp - xbytes) & ~63UL;
 	u64 sp = ((fp - sizeof(struct host_frame)) & ~15UL) - 8;
 	struct host_frame out;
@@ -92,36 +69,16 @@ s64 frame_push(struct stub_context *ctx, struct host_frame *frame)
  */
 static s64 xstate_load(struct host_xstate *x, u64 from, u32 n)
 {
-	const u32 mxcsr_mask = x->mxcsr_mask ? x->mxcsr_mask : 0xffbf;
 	const struct host_xstate ours = *x;
-	bool extended = ours.magic1 == HOST_FP_MAGIC1;
 	if (stub_copy(x, (void *)from, n) != n) {
 		/* Half a state must not become the guest's: it gets none. */
 		memcpy(x, &ours, sizeof(ours));
 		return -EFAULT;
 	}
-	memcpy(x->reserved, ours.reserved, sizeof(ours.reserved));
-	x->magic1 = ours.magic1;
-	x->extended_size = ours.extended_size;
-	x->xfeatures = ours.xfeatures;
-	x->xstate_size = ours.xstate_size;
-	memcpy(x->pad, ours.pad, sizeof(ours.pad));
-	x->mxcsr_mask = ours.mxcsr_mask;
-	x->mxcsr &= mxcsr_mask;
-	if (!extended)
-		return 0;
-	if (n <= HOST_FX_SIZE) {
-		/* A legacy image holds x87 and SSE; the rest starts afresh. */
-		x->header_xfeatures = 3;
-	} else {
-		x->header_xfeatures &= ours.xfeatures;
-	}
-	x->xcomp_bv = 0;
-	memset(x->header_reserved, 0, sizeof(x->header_reserved));
+	host_xstate_adopt(x, &ours, n);
 	return 0;
 }
 
-/* As the host checks it: check_xstate_in_sigframe() in arch/x86/kernel/fpu/signal.c. */
 static s64 xstate_pop(struct host_frame *frame, u64 from)
 {
 	struct host_xstate *x = frame_xstate(frame);
@@ -136,9 +93,7 @@ static s64 xstate_pop(struct host_frame *frame, u64 from)
 	if (!guest_range(from, HOST_FX_SIZE) ||
 	    stub_copy(&theirs, (void *)from, HOST_FX_SIZE) != HOST_FX_SIZE)
 		return -EFAULT;
-	if (x->magic1 == HOST_FP_MAGIC1 && theirs.magic1 == HOST_FP_MAGIC1 &&
-	    theirs.xstate_size >= HOST_FX_SIZE + 64 && theirs.xstate_size <= x->xstate_size &&
-	    theirs.xstate_size <= theirs.extended_size && (from & 63) == 0) {
+	if (host_xstate_extended(x, &theirs, from)) {
 		if (!guest_range(from, theirs.xstate_size + sizeof(magic2)) ||
 		    stub_copy(&magic2, (void *)(from + theirs.xstate_size), sizeof(magic2)) !=
 		        sizeof(magic2))
@@ -147,13 +102,8 @@ static s64 xstate_pop(struct host_frame *frame, u64 from)
 			size = theirs.xstate_size;
 	}
 	s64 err = xstate_load(x, from, size);
-	/* Components that lie beyond a smaller image, or that it says it does not have, start
-	 * afresh. */
-	if (!err && size > HOST_FX_SIZE) {
-		x->header_xfeatures &= theirs.xfeatures;
-		if (size < x->xstate_size)
-			x->header_xfeatures &= 7;
-	}
+	if (!err)
+		host_xstate_trim(x, &theirs, size);
 	return err;
 }
 
@@ -182,9 +132,7 @@ s64 frame_pop(struct stub_context *ctx, struct host_frame *frame)
 	in->oldmask = mc->oldmask;
 	in->cr2 = mc->cr2;
 	in->fpstate = mc->fpstate;
-	/* The flags that a sigreturn may set: FIX_EFLAGS in arch/x86/kernel/signal_64.c. */
-	const u64 fix = 0x50dd5;
-	in->eflags = (in->eflags & fix) | (mc->eflags & ~fix);
+	in->eflags = (in->eflags & SIGRETURN_EFLAGS) | (mc->eflags & ~SIGRETURN_EFLAGS);
 	*mc = *in;
 	registers_save(&rq->regs, mc, ~0ULL);
 	rq->value = got.uc.sigmask;
@@ -195,7 +143,7 @@ s64 frame_pop(struct stub_context *ctx, struct host_frame *frame)
 s64 xstate_get(struct stub_context *ctx, struct host_frame *frame)
 {
 	struct host_xstate *x = frame_xstate(frame);
-	u32 n = x ? xstate_bytes(x) : 0;
+	u32 n = x ? host_xstate_bytes(x) : 0;
 	if (n > HOST_FX_SIZE)
 		n -= sizeof(u32); /* the trailing magic */
 	memcpy(ctx->window, x, n);
@@ -205,7 +153,7 @@ s64 xstate_get(struct stub_context *ctx, struct host_frame *frame)
 s64 xstate_set(struct stub_context *ctx, struct host_frame *frame, u64 n)
 {
 	struct host_xstate *x = frame_xstate(frame);
-	u32 room = x ? xstate_bytes(x) : 0;
+	u32 room = x ? host_xstate_bytes(x) : 0;
 	if (!x || n < HOST_FX_SIZE || n > room || (n > HOST_FX_SIZE && n < HOST_FX_SIZE + 64))
 		return -EINVAL;
 	return xstate_load(x, (u64)ctx->window, (u32)n);

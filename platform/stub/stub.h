@@ -5,62 +5,9 @@
  */
 #pragma once
 #include "platform/stub/abi.h"
+#include "platform/x86_64/host_frame.h"
 #include <asm/unistd.h>
 #include <errno.h>
-
-/* The host's signal frame, arch/x86/include/asm/sigframe.h: where all guest state is while the stub
- * runs. */
-struct host_sigcontext {
-	u64 r8, r9, r10, r11, r12, r13, r14, r15;
-	u64 rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags;
-	u16 cs, gs, fs, ss;
-	u64 err, trapno, oldmask, cr2;
-	u64 fpstate;
-	u64 reserved[8];
-};
-struct host_ucontext {
-	u64 flags;
-	u64 link;
-	stack_t stack;
-	struct host_sigcontext mc;
-	u64 sigmask;
-};
-struct host_siginfo {
-	s32 signo, error, code, pad;
-	union {
-		u64 addr;
-		struct {
-			u64 call_addr;
-			s32 syscall;
-			u32 arch;
-		};
-		u8 bytes[112];
-	};
-};
-struct host_frame {
-	u64 restorer;
-	struct host_ucontext uc;
-	struct host_siginfo info;
-};
-
-/* arch/x86/include/uapi/asm/sigcontext.h: what the host says about the XSAVE area in a frame. */
-struct host_xstate {
-	u16 cwd, swd, twd, fop;
-	u64 rip, rdp;
-	u32 mxcsr, mxcsr_mask;
-	u8 st[128], xmm[256];
-	u8 reserved[48];
-	u32 magic1;
-	u32 extended_size;
-	u64 xfeatures;
-	u32 xstate_size;
-	u32 pad[7];
-	/* The XSAVE header, at offset 512. */
-	u64 header_xfeatures, xcomp_bv, header_reserved[6];
-};
-#define HOST_FP_MAGIC1 0x46505853u
-#define HOST_FP_MAGIC2 0x46505845u
-#define HOST_FX_SIZE   512
 
 #define EFLAGS_TF 0x100UL
 #define EFLAGS_IF 0x202UL /* and the bit that is always set: what runs without any other */

@@ -4,28 +4,16 @@
  * Of a whole stub the sentry can ask the host itself: the CPU clock of any
  * process may be read. Of one thread only its own process may ask, so the stub does,
  * for a thread that stands still. It may lie; what it says is only shown to guests.
- *
- * Host calls: clock_gettime (of a process's CPU clock, which the vDSO does not know).
  */
+#include "platform/process_clock.h"
 #include "platform/systrap/systrap.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
-
-/* The dynamic clock id of a process (linux/posix-timers.h MAKE_PROCESS_CPUCLOCK), CPUCLOCK_SCHED.
- */
-static clockid_t process_clock(u32 pid)
-{
-	return (clockid_t)(~pid << 3 | 2);
-}
 
 u64 space_cpu_time(struct platform_space *s)
 {
-	struct timespec ts;
-	if (!s->pid || clock_gettime(process_clock(s->pid), &ts) < 0)
-		return 0;
-	return (u64)ts.tv_sec * 1000000000 + (u64)ts.tv_nsec;
+	return s->pid ? process_cpu_time(s->pid) : 0;
 }
 
 static bool plausible(const struct timeval *tv)

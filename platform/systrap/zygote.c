@@ -10,12 +10,12 @@
  * The sentry goes on with its own start meanwhile; the zygote's first trap is awaited by
  * whoever first wants something of it (space_create).
  *
- * Host calls: clone, setpgid, prctl, rt_sigprocmask, rseq, set_robust_list, prlimit64, dup3 in
- * the child; memfd_create, ftruncate, mmap, mprotect, munmap, open, read, write, getpid, kill
- * and close in the parent. All happens before lock-down.
+ * Host calls: clone; memfd_create, ftruncate, mmap, mprotect, munmap, open, read, write, getpid,
+ * kill and close in the parent. All happens before lock-down.
  */
 #include "base/log.h"
 #include "platform/filter/stub_filter.h"
+#include "platform/stub_process.h"
 #include "platform/systrap/systrap.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -53,16 +53,6 @@ struct script {
 	unsigned count;
 };
 
-/* Parts of the vDSO: the code and the data pages that it finds at fixed distances. */
-struct vdso {
-	u64 begin, end;
-	struct {
-		u64 begin, end;
-	} part[8];
-	unsigned parts;
-	u64 code; /* AT_SYSINFO_EHDR */
-};
-
 static u64 vdso_address;
 
 u64 zygote_vdso(void)
@@ -73,45 +63,6 @@ u64 zygote_vdso(void)
 static void say(struct script *s, long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 {
 	s->call[s->count++] = (struct boot_call){nr, {a, b, c, d, e, f}};
-}
-
-/* A line of /proc/self/maps that names a part of the vDSO. */
-static void vdso_add(struct vdso *v, const char *line)
-{
-	char *end;
-	u64 first = strtoul(line, &end, 16), last = *end == '-' ? strtoul(end + 1, &end, 16) : 0;
-	if (last <= first || v->parts == array_size(v->part))
-		return;
-	v->part[v->parts].begin = first;
-	v->part[v->parts++].end = last;
-	v->begin = v->begin ? min_of(v->begin, first) : first;
-	v->end = max_of(v->end, last);
-}
-
-/* Not by stdio: most of the lines are of no interest, and the start waits for this. */
-static int vdso_find(struct vdso *v)
-{
-	static char text[64 * 1024];
-	size_t have = 0;
-	ssize_t n;
-	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-	memset(v, 0, sizeof(*v));
-	v->code = getauxval(AT_SYSINFO_EHDR);
-	if (fd < 0)
-		return -errno;
-	while (have < sizeof(text) - 1 && (n = read(fd, text + have, sizeof(text) - 1 - have)) > 0)
-		have += (size_t)n;
-	close(fd);
-	text[have] = 0;
-	/* [vvar], [vvar_vclock], [vdso]: newer kernels split the data further. */
-	for (char *p = text; (p = strstr(p, "[v")); p++) {
-		char *line = memrchr(text, '\n', (size_t)(p - text));
-		if (!strncmp(p, "[vvar", 5) || !strncmp(p, "[vdso]", 6))
-			vdso_add(v, line ? line + 1 : text);
-	}
-	if (v->end - v->begin > STUB_VDSO_MAX || v->end - v->begin > BOUNCE_SIZE - BOUNCE_KEEP)
-		return -E2BIG;
-	return 0;
 }
 
 /* Memory that lies neither where the stub will be nor where the child's own memory is. */
@@ -227,31 +178,9 @@ static int params_create(u64 bounce)
  */
 static noreturn void child(int socket, const u8 *bounce, pid_t parent)
 {
-	const u64 no_signals = 0;
-	const struct rlimit no_core = {0, 0};
 	void (*boot)(const void *script, u64 stack, u64 entry);
 
-	syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (syscall(SYS_getppid) != parent)
-		_exit(126);
-	/*
-	 * The group of all stubs, by which the warden (platform/stub/warden.c) kills them. The
-	 * session stays the sentry's: by that the launcher knows what belongs to its sandbox.
-	 */
-	syscall(SYS_setpgid, 0, 0);
-	/* Handlers stay as they are: what a stub can live to see it handles itself, before long. */
-	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, NULL, 8);
-	/* The host would go on writing to these, in memory that will be gone. */
-	if (__rseq_size)
-		syscall(SYS_rseq, (u8 *)__builtin_thread_pointer() + __rseq_offset, 32,
-		        RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
-	syscall(SYS_set_robust_list, NULL, 24);
-	syscall(SYS_set_tid_address, NULL);
-	syscall(SYS_prlimit64, 0, RLIMIT_CORE, &no_core, NULL);
-	syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
-	syscall(SYS_prctl, PR_SET_NAME, "moat-stub", 0, 0, 0);
-	if (socket != STUB_SOCKET_FD && syscall(SYS_dup3, socket, STUB_SOCKET_FD, O_CLOEXEC) < 0)
-		_exit(125);
+	stub_process_shed(socket, parent);
 	boot = (void (*)(const void *, u64, u64))(bounce + BOUNCE_CODE);
 	/* Any stack but the one that the first trap will use. */
 	boot(bounce + BOUNCE_SCRIPT, STUB_STACKS + 2 * STUB_STACK_SIZE, STUB_TEXT);
@@ -267,6 +196,8 @@ static int start(struct platform_space *s, struct systrap_thread *t, u8 *bounce,
 	int err = vdso_find(&v);
 	if (err)
 		return err;
+	if (v.end - v.begin > BOUNCE_SIZE - BOUNCE_KEEP)
+		return -E2BIG;
 	if (v.parts && v.code)
 		vdso_address = STUB_VDSO + (v.code - v.begin);
 	script_write(&script, (u64)bounce, &v, files);

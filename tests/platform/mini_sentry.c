@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-struct mini mini;
+struct mini mini = {.ops = &systrap_platform};
 #define FAULTS_MAX 20
 
 static struct marshal_desc marshal[MARSHAL_NR];
@@ -485,18 +485,19 @@ void mini_start(unsigned workers, bool lock_down)
 	marshal[__NR_write].arg[1] = (struct marshal_arg){MARSHAL_IN_LEN, 2, 0};
 	marshal[__NR_chdir].arg[0] = (struct marshal_arg){MARSHAL_PATH, 0, 0};
 	mutex_init(&text_mutex, RANK_MM);
-	err = platform_init(&systrap_platform, &config);
+	err = platform_init(mini.ops, &config);
 	if (err) {
 		fprintf(stderr, "platform_init: %s\n", strerror(-err));
 		exit(1);
 	}
-	platform_prepare(&systrap_platform);
-	sched_init(workers, platform_doorbell());
+	platform_prepare(mini.ops);
+	sched_init(platform_workers(workers), platform_doorbell());
 	BUG_ON(reactor_start() != 0);
 	BUG_ON(platform_start() != 0);
 	BUG_ON(sched_start() != 0);
 	if (lock_down) {
-		const struct sentry_filter_config filter = {.debug = true};
+		const struct sentry_filter_config filter = {.debug = true,
+		                                            .tracer = mini.ops == &ptrace_platform};
 		BUG_ON(sentry_filter_apply(&filter) != 0);
 	}
 }

@@ -19,7 +19,8 @@ extern struct mini {
 	/* As a signal would be: set before the interrupt, cleared by the task when it looks. */
 	_Atomic bool pending;
 	bool no_identity;
-	bool no_patch; /* before mini_start */
+	bool no_patch;                  /* before mini_start */
+	const struct platform_ops *ops; /* before mini_start */
 } mini;
 
 /* Starts platform, scheduler and reactor, and locks the process down if asked to. */

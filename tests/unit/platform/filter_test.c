@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -25,6 +26,16 @@ Test(filter, lists_stay_short)
 	cr_expect_leq(sentry_filter_count(&memory_only), 39);
 	cr_expect_leq(sentry_filter_count(&standard), 48);
 	cr_expect_leq(sentry_filter_count(&writable), 63);
+}
+
+/* Either platform has what it needs and nothing of the other's. */
+Test(filter, lists_differ_by_platform)
+{
+	const struct sentry_filter_config systrap = {.host_files = true, .control = true},
+	                                  ptrace = {
+	                                      .host_files = true, .control = true, .tracer = true};
+
+	cr_expect_leq(sentry_filter_count(&ptrace), sentry_filter_count(&systrap));
 }
 
 Test(filter, lists_are_printed)
@@ -112,6 +123,40 @@ static void do_open_for_writing(void)
 static void do_unlink(void)
 {
 	syscall(SYS_unlinkat, AT_FDCWD, "/nowhere/at/all", 0);
+}
+
+static void do_trace(void)
+{
+	syscall(SYS_ptrace, PTRACE_GETREGS, -1, 0, 0);
+}
+
+static void do_poke(void)
+{
+	syscall(SYS_ptrace, PTRACE_POKETEXT, -1, 0, 0);
+}
+
+static void do_wait_for_stops(void)
+{
+	syscall(SYS_wait4, -1L, NULL, WNOHANG | __WALL, NULL);
+}
+
+static void do_wait_for_one(void)
+{
+	syscall(SYS_wait4, 1L, NULL, WNOHANG | __WALL, NULL);
+}
+
+/* Whoever traces may do so by the requests of its table only; who does not, by none. */
+Test(filter, tracing_is_for_the_tracer)
+{
+	const struct sentry_filter_config systrap = {.host_files = true},
+	                                  ptrace = {.host_files = true, .tracer = true};
+
+	cr_expect_eq(outcome(&systrap, do_trace), SIGSYS);
+	cr_expect_eq(outcome(&systrap, do_wait_for_stops), SIGSYS);
+	cr_expect_eq(outcome(&ptrace, do_trace), 0);
+	cr_expect_eq(outcome(&ptrace, do_poke), SIGSYS);
+	cr_expect_eq(outcome(&ptrace, do_wait_for_stops), 0);
+	cr_expect_eq(outcome(&ptrace, do_wait_for_one), SIGSYS);
 }
 
 static void do_kill(void)
