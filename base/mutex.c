@@ -97,17 +97,23 @@ static __attribute__((noinline)) void mutex_wait(struct mutex *m, uintptr_t self
 
 /*
  * ThreadSanitizer knows a mutex by the address of its rank: that of the mutex
- * itself is also that of the short lock inside it, and would make one of the two.
+ * itself is also that of the short lock inside it, and would make one of the two. Those of
+ * one rank have an order that changes, as directories do with a rename: it is the callers' to
+ * keep, and no edge of ThreadSanitizer's lock graph.
  */
-static void mutex_take(struct mutex *m)
+static void mutex_take(struct mutex *m, bool nested)
 {
 	uintptr_t expect = 0, self = mutex_self();
 
 	if (!atomic_compare_exchange_strong_explicit(&m->owner, &expect, self, memory_order_acquire,
 	                                             memory_order_relaxed))
 		mutex_wait(m, self);
-	tsan_pre_lock(&m->rank);
-	tsan_post_lock(&m->rank);
+	if (nested) {
+		tsan_try_locked(&m->rank);
+	} else {
+		tsan_pre_lock(&m->rank);
+		tsan_post_lock(&m->rank);
+	}
 	held_push(m, m->rank, true);
 }
 
@@ -115,14 +121,14 @@ void mutex_acquire(struct mutex *m)
 {
 	lock_assert_none();
 	held_check(m, m->rank, false);
-	mutex_take(m);
+	mutex_take(m, false);
 }
 
 void mutex_acquire_nested(struct mutex *m)
 {
 	lock_assert_none();
 	held_check(m, m->rank, true);
-	mutex_take(m);
+	mutex_take(m, true);
 }
 
 bool mutex_try(struct mutex *m)
