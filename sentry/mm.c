@@ -9,6 +9,7 @@
  * Areas are freed outside the mutex, because the last reference to a file may
  * be theirs and files take locks that come before RANK_MM.
  */
+#include "sentry/aio.h"
 #include "sentry/mm_internal.h"
 #include "base/bug.h"
 #include "base/census.h"
@@ -86,6 +87,7 @@ void mm_put(struct mm *m)
 		return;
 	mutex_acquire(&m->mutex);
 	mm_drop_mappings(m);
+	aio_free_all(m);
 	mutex_destroy(&m->mutex);
 	free(m);
 	census_add(&mm_census, -1);

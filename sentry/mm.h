@@ -64,6 +64,8 @@ struct mm_pending {
 	u64 old_brk;
 };
 
+struct aio_context;
+
 struct mm {
 	struct ref ref; /* tasks that share it and lookers from /proc */
 	struct mutex mutex;
@@ -83,10 +85,11 @@ struct mm {
 	u64 mmap_base; /* top-down */
 	u64 stack_top, arg_start, arg_end, env_start, env_end;
 	u64 code_start, code_end, data_start, data_end;
-	struct file *exe; /* held, and denied writing; /proc/PID/exe */
-	u64 auxv[64];     /* as given to the program */
-	u32 auxv_len;     /* bytes */
-	u32 def_flags;    /* VMA_LOCKED after mlockall(MCL_FUTURE) */
+	struct file *exe;        /* held, and denied writing; /proc/PID/exe */
+	u64 auxv[64];            /* as given to the program */
+	u32 auxv_len;            /* bytes */
+	u32 def_flags;           /* VMA_LOCKED after mlockall(MCL_FUTURE) */
+	struct aio_context *aio; /* sentry/aio.c */
 
 	_Atomic u64 peak_vm;
 	_Atomic u64 changes; /* of the tree: grows with every section under the mutex */

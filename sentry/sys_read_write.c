@@ -57,11 +57,6 @@ s64 sys_write(struct task *t unused_arg, const struct syscall_args *a)
 	return n;
 }
 
-static bool file_seekable(struct file *f)
-{
-	return f->ops->seek != NULL;
-}
-
 static s64 positioned(int fd, struct uio *u, bool write, s64 pos)
 {
 	struct file *f;

@@ -116,6 +116,11 @@ static const struct file_ops eventfd_ops = {
     .release = eventfd_release,
 };
 
+bool file_is_eventfd(const struct file *f)
+{
+	return f->ops == &eventfd_ops;
+}
+
 int eventfd_create(u32 initval, u32 flags, struct file **out)
 {
 	if (flags & ~(u32)(EFD_SEMAPHORE | EFD_NONBLOCK | EFD_CLOEXEC))

@@ -111,6 +111,10 @@ static inline bool file_readable(const struct file *f)
 	/* Access mode 3 (ioctl only) is neither readable nor writable: open(2). */
 	return ((fl + 1) & 1) && !(fl & O_PATH);
 }
+static inline bool file_seekable(const struct file *f)
+{
+	return f->ops->seek != NULL;
+}
 static inline bool file_writable(const struct file *f)
 {
 	u32 fl = atomic_load_explicit(&f->flags, memory_order_relaxed);
