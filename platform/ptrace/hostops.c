@@ -40,11 +40,11 @@ static u32 mmap_flags(s32 flags)
 struct receive_args {
 	struct msghdr msg;
 	struct iovec iov;
+	u8 byte;
 	union {
 		struct cmsghdr header;
 		u8 bytes[CMSG_SPACE(sizeof(s32))];
-	} control;
-	u8 byte;
+	} control; /* last, as a cmsghdr ends in an array without a length */
 };
 
 static int send_file(s32 fd)

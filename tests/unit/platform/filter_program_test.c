@@ -49,6 +49,7 @@ static u32 verdict(const struct sock_filter *f, unsigned len, const struct secco
 			break;
 		default:
 			cr_assert_fail("instruction %x", f[pc].code);
+			return 0;
 		}
 		pc += jump ? f[pc].jt : f[pc].jf;
 	}
