@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -240,6 +241,37 @@ int host_fremovexattr(int fd, const char *name)
 int host_poll(struct pollfd *fds, unsigned n, int timeout_ms)
 {
 	return (int)HOST3(SYS_poll, fds, n, timeout_ms);
+}
+
+static bool reopen_ready;
+
+int host_reopen_prepare(void)
+{
+	int fd =
+	    (int)HOST4(SYS_openat, AT_FDCWD, "/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	int at;
+
+	if (fd < 0)
+		return fd;
+	at = (int)HOST3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, HOST_SELF_FDS);
+	host_close(fd);
+	reopen_ready = at == HOST_SELF_FDS;
+	if (reopen_ready)
+		return 0;
+	if (at >= 0)
+		host_close(at);
+	return at < 0 ? at : -EBUSY;
+}
+
+int host_reopen_readonly(int fd)
+{
+	int err = reopen_ready ? 0 : host_reopen_prepare();
+	char name[16];
+
+	if (err)
+		return err;
+	snprintf(name, sizeof(name), "%d", fd);
+	return (int)HOST4(SYS_openat, HOST_SELF_FDS, name, HOST_REOPEN_MODE, 0);
 }
 
 int host_memfd(const char *name, u32 flags)

@@ -59,6 +59,16 @@ ssize_t host_flistxattr(int fd, char *buf, size_t n);
 int host_fremovexattr(int fd, const char *name);
 int host_poll(struct pollfd *fds, unsigned n, int timeout_ms);
 must_check int host_memfd(const char *name, u32 flags);
+/*
+ * The same file again, open for reading only whatever fd is open for: what a guest is sent
+ * of a file that it may only read must not be good for more. By /proc/self/fd, which is kept open
+ * under a number of its own so that the allowlist can name it.
+ */
+#define HOST_SELF_FDS    240
+#define HOST_REOPEN_MODE (O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+must_check int host_reopen_readonly(int fd);
+/* Makes it ready for use: before lock-down. */
+must_check int host_reopen_prepare(void);
 /* A duplicate above the standard descriptors, which are the guest's. */
 int host_dup(int fd);
 /* O_*, as fcntl(F_GETFL) has them. Before lock-down only. */

@@ -372,13 +372,15 @@ static void confine_files(void)
 
 static void lock_down(void)
 {
+	int err = host_reopen_prepare();
 	struct sentry_filter_config fc = {.host_files = true,
 	                                  .writable = any_writable_mount(),
 	                                  .terminal = true,
 	                                  .tracer = !strcmp(platform_name(), "ptrace"),
 	                                  .debug = config->debug};
-	int err;
 
+	if (err)
+		give_up_err("cannot open '/proc/self/fd' on the host", err);
 	/* A sanitizer's report forks, maps and reads files: such a build is for finding bugs only.
 	 */
 	if (MOAT_SANITIZED) {

@@ -33,7 +33,7 @@ static bool in_memfd(const struct tmpfs_node *n)
 
 void data_init(struct tmpfs_data *d)
 {
-	*d = (struct tmpfs_data){.memfd = -1, .seals = F_SEAL_SEAL};
+	*d = (struct tmpfs_data){.memfd = -1, .reader = -1, .seals = F_SEAL_SEAL};
 }
 
 void data_account(struct tmpfs_node *n, s64 pages)
@@ -78,6 +78,8 @@ void data_free(struct tmpfs_node *n)
 		host_unmap(d->view, d->view_size);
 	if (d->memfd >= 0)
 		host_close(d->memfd);
+	if (d->reader >= 0)
+		host_close(d->reader);
 }
 
 /* The part of [pos, pos + n) that lies in pos's page. */

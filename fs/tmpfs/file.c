@@ -113,18 +113,18 @@ static int file_op_map(struct file *f, int prot, bool shared, struct map_backing
 {
 	struct tmpfs_node *n = node_of(f->inode);
 	bool writes = shared && (prot & PROT_WRITE);
-	int err;
+	int err, fd;
 
 	mutex_acquire(&f->inode->mutex);
 	err = writes && (n->data.seals & SEALS_WRITE) ? -EPERM : data_to_memfd(n);
-	if (!err) {
+	fd = err ? err : memfd_for_mapping(n, writes);
+	if (fd >= 0) {
 		if (writes)
 			atomic_fetch_add(&n->data.writable_maps, 1);
-		out->fd = n->data.memfd;
-		out->off = 0;
+		*out = (struct map_backing){.fd = fd, .off = 0};
 	}
 	mutex_release(&f->inode->mutex);
-	return err;
+	return fd < 0 ? fd : 0;
 }
 
 static void file_op_unmapped(struct file *f, int prot, bool shared)

@@ -6,7 +6,7 @@
  * The sentry must not touch a page of a hole through its view: that would make
  * the host allocate it. So it asks the host (SEEK_DATA) before it touches a page
  * for the first time, and remembers in `pages` which ones are there.
- * Host calls: memfd_create, ftruncate, fallocate, lseek, fstat, mmap, munmap.
+ * Host calls: memfd_create, openat, ftruncate, fallocate, lseek, fstat, mmap, munmap.
  */
 #include <errno.h>
 #include <string.h>
@@ -84,6 +84,21 @@ void memfd_recount(struct tmpfs_node *n)
 		tmpfs_charge_force(fs_of(&n->inode), (u64)extra);
 	if (extra)
 		data_account(n, extra);
+}
+
+/* A guest can make more of a descriptor than it was sent it for: so it gets no more than it may
+ * have. */
+int memfd_for_mapping(struct tmpfs_node *n, bool writes)
+{
+	struct tmpfs_data *d = &n->data;
+
+	if (writes)
+		return d->memfd;
+	if (d->reader < 0)
+		d->reader = host_reopen_readonly(d->memfd);
+	if (d->reader == -EMFILE)
+		return -ENFILE;
+	return d->reader;
 }
 
 int data_to_memfd(struct tmpfs_node *n)

@@ -48,7 +48,8 @@ struct tmpfs_dir {
  */
 struct tmpfs_data {
 	struct page_map pages;
-	int memfd; /* -1: in pages */
+	int memfd;  /* -1: in pages */
+	int reader; /* the memfd for mappings that only read; -1: there was none yet */
 	char *view;
 	u64 view_size;
 	u64 charged;               /* pages */
@@ -134,6 +135,9 @@ void data_punch(struct tmpfs_node *n, u64 off, u64 len);
 s64 data_seek(struct tmpfs_node *n, u64 off, int whence, u64 size);
 /* memfd.c: moves the data to a host memfd. -ENOMEM, -ENOSPC. */
 must_check int data_to_memfd(struct tmpfs_node *n);
+/* The descriptor for a mapping, data being in a memfd: one that can only be read, unless it writes.
+ */
+must_check int memfd_for_mapping(struct tmpfs_node *n, bool writes);
 /* Makes view and memfd large enough. */
 must_check int memfd_resize(struct tmpfs_node *n, u64 size);
 /* Is page `index` of a memfd data? If not, *hole_end is where the hole ends. */

@@ -10,6 +10,7 @@
  * Rows of base/ stand for the gateway base/host.h. Host calls: prctl, seccomp.
  */
 #include "platform/filter/sentry_filter.h"
+#include "base/host.h"
 #include "base/host_thread.h"
 #include "platform/filter/filter_program.h"
 #include "platform/filter/stub_filter.h"
@@ -149,6 +150,9 @@ static const struct sentry_rule rules[] = {
 	{SYS_ioctl, ALWAYS, NULL, 1, {ARG_EQ(1, TIOCGWINSZ)}},
 	{SYS_ioctl, ALWAYS, NULL, 1, {ARG_EQ(1, FIONREAD)}},
 	{SYS_getrandom, ALWAYS, "base/host: the guest's randomness", NO_ARGS},
+
+	{SYS_openat, ALWAYS, "fs/tmpfs: an own file again, for guests that may only read it",
+	 2, {ARG_EQ(0, HOST_SELF_FDS), ARG_EQ(2, HOST_REOPEN_MODE)}},
 
 	/* Names on the host, for reading. */
 	{SYS_openat, READ_ONLY, "fs/hostfs: one name at a time, for reading, never a symbolic link",

@@ -370,6 +370,90 @@ static void files_stolen(void *arg)
 	(void)arg;
 }
 
+/* Maps for writing what has been stolen, and writes. */
+static void *writing_thief(void *arg)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[256];
+	} control;
+	char byte;
+	struct iovec iov = {&byte, 1};
+	int *fds = (int *)CMSG_DATA(&control.header);
+
+	for (;;) {
+		struct msghdr msg = {.msg_iov = &iov,
+		                     .msg_iovlen = 1,
+		                     .msg_control = &control,
+		                     .msg_controllen = sizeof(control)};
+		long got = stub_call(SYS_recvmsg, stub_socket(), (uint64_t)&msg, 0, 0, 0, 0);
+
+		if (got <= 0 || msg.msg_controllen < CMSG_LEN(sizeof(int)))
+			continue;
+		for (size_t i = 0; CMSG_LEN((i + 1) * sizeof(int)) <= control.header.cmsg_len;
+		     i++) {
+			long at = stub_call(SYS_mmap, 0x10000000, 4096, PROT_READ | PROT_WRITE,
+			                    MAP_SHARED | MAP_FIXED, (uint64_t)fds[i], 0);
+			if (at == 0x10000000)
+				memcpy((void *)at, "PWNED", 5);
+			++*(_Atomic unsigned *)arg;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * A file that may only be read is mapped; the descriptor that comes for it is stolen and mapped for
+ * writing. Nothing that was opened for reading may be written in this way.
+ */
+static unsigned write_through(const char *path, int prot, int flags)
+{
+	_Atomic unsigned *count =
+	    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char was[64], now[64];
+	int fd = open(path, O_RDONLY);
+	ssize_t n;
+	pid_t pid;
+
+	if (fd < 0)
+		return 0;
+	n = pread(fd, was, sizeof(was), 0);
+	for (unsigned tries = 0; tries < 20 && !*count; tries++) {
+		pid = fork();
+		NEED(pid >= 0);
+		if (pid == 0) {
+
+			accomplice(writing_thief, (void *)count);
+			nap(10);
+			mmap(NULL, 4096, prot, flags, fd, 0);
+			/* Of no use any more, as its own thread waits for what was stolen. */
+			_exit(0);
+		}
+		nap(60);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	if (pread(fd, now, sizeof(now), 0) != n || memcmp(was, now, (size_t)n))
+		fail("'%s' was written through a mapping for reading", path);
+	close(fd);
+	return *count;
+}
+
+static void read_only_files(void *arg)
+{
+	int fd = open("/tmp/readonly", O_RDWR | O_CREAT, 0444);
+
+	(void)arg;
+	NEED(fd >= 0 && write(fd, "as it was", 9) == 9);
+	close(fd);
+	unsigned n = write_through("/tmp/readonly", PROT_READ, MAP_SHARED) +
+	             write_through("/tmp/readonly", PROT_READ | PROT_WRITE, MAP_PRIVATE) +
+	             write_through("/proc/self/exe", PROT_READ, MAP_SHARED) +
+	             write_through("/etc/passwd", PROT_READ, MAP_SHARED);
+	printf("%u descriptors stolen\n", n);
+	_exit(0);
+}
+
 /* ---- ----------------------------------------------------------------------------- */
 
 static void check(const char *what, void (*attack)(void *arg), void *arg, unsigned ms)
@@ -417,6 +501,7 @@ int main(void)
 	for (uintptr_t i = 10; i < 12; i++)
 		check("forks lied about", forks_lied_about, (void *)i, 1000 * rounds());
 	check("files stolen", files_stolen, NULL, 3000);
+	check("read-only files", read_only_files, NULL, 60000);
 	every_word();
 	puts("nowhere");
 	return 0;
