@@ -17,9 +17,9 @@
 #include "fs/vfs/super.h"
 #include "fs/vfs/vfs_internal.h"
 
-static int do_setattr(struct path p, struct setattr *s, u32 event)
+/* d: its name, for who watches it; NULL for a file that has none. */
+static int do_setattr(struct inode *i, struct dentry *d, struct setattr *s, u32 event)
 {
-	struct inode *i = dentry_inode(p.dentry);
 	int err;
 
 	if (!i->ops->setattr)
@@ -28,7 +28,7 @@ static int do_setattr(struct path p, struct setattr *s, u32 event)
 	s->ctime = inode_now();
 	err = i->ops->setattr(i, s);
 	if (!err)
-		notify_event(i, p.dentry, event);
+		notify_event(i, d, event);
 	return err;
 }
 
@@ -52,7 +52,7 @@ int vfs_chmod(struct path path, u32 mode)
 	/* Nobody gives a program a group that is not his own. */
 	if (!cred_in_group(c, a.gid) && !cred_has_cap_over(c, a.uid, a.gid, CAP_FSETID))
 		s.mode &= ~(u32)S_ISGID;
-	return do_setattr(path, &s, IN_ATTRIB);
+	return do_setattr(i, path.dentry, &s, IN_ATTRIB);
 }
 
 int vfs_chown(struct path path, u32 uid, u32 gid)
@@ -86,13 +86,12 @@ int vfs_chown(struct path path, u32 uid, u32 gid)
 		s.valid |= SET_MODE;
 		s.mode = mode & 07777;
 	}
-	return do_setattr(path, &s, IN_ATTRIB);
+	return do_setattr(i, path.dentry, &s, IN_ATTRIB);
 }
 
 /* The file is open for writing, or as good as that, from here on. */
-static int truncate_to(struct path path, u64 size, struct file *f)
+static int truncate_to(struct inode *i, struct dentry *d, u64 size, struct file *f)
 {
-	struct inode *i = dentry_inode(path.dentry);
 	struct setattr s = {.valid = SET_SIZE | SET_MTIME, .size = size, .file = f};
 	int err = 0;
 
@@ -103,7 +102,7 @@ static int truncate_to(struct path path, u64 size, struct file *f)
 	if (err)
 		return err;
 	s.mtime = inode_now();
-	return do_setattr(path, &s, IN_MODIFY);
+	return do_setattr(i, d, &s, IN_MODIFY);
 }
 
 int vfs_truncate(struct path path, u64 size)
@@ -122,7 +121,7 @@ int vfs_truncate(struct path path, u64 size)
 		err = inode_get_write(i);
 	if (err)
 		return err;
-	err = truncate_to(path, size, NULL);
+	err = truncate_to(i, path.dentry, size, NULL);
 	inode_put_write(i);
 	return err;
 }
@@ -133,7 +132,7 @@ int vfs_ftruncate(struct file *f, u64 size)
 		return -EBADF;
 	if (size > FILE_SIZE_MAX || !inode_is_reg(f->inode) || !file_writable(f))
 		return -EINVAL;
-	return truncate_to(f->path, size, f);
+	return truncate_to(f->inode, f->path.dentry, size, f);
 }
 
 int vfs_utimes(struct path path, const struct timespec ts[2])
@@ -177,7 +176,7 @@ int vfs_utimes(struct path path, const struct timespec ts[2])
 		else if (ts[1].tv_nsec != UTIME_NOW)
 			s.mtime = ts[1];
 	}
-	return do_setattr(path, &s, IN_ATTRIB);
+	return do_setattr(i, path.dentry, &s, IN_ATTRIB);
 }
 
 struct cred *vfs_access_cred(struct cred *c)
