@@ -1,0 +1,284 @@
+/*
+ * Takes as much as it can get of one thing, then says how it was stopped, keeps what it has for a
+ * moment, and sees whether the sandbox is well when it has let go.
+ *
+ * usage: bombs_guest KIND
+ */
+#include "attack.h"
+#include <mqueue.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/uio.h>
+
+/* Attempts end here even where nothing stops them. */
+#define MANY 1000000u
+
+static char block[65536];
+
+static void say(const char *what, unsigned n)
+{
+	printf("%s: %u, then %s\n", what, n, strerrorname_np(errno));
+	nap(300);
+}
+
+static void *sleep_thread(void *arg)
+{
+	pause();
+	return arg;
+}
+
+static void bomb(void *arg)
+{
+	const char *kind = arg;
+	struct rlimit all;
+	unsigned n = 0;
+	int fd, p[2];
+
+	/* As many descriptors as it may have. */
+	if (getrlimit(RLIMIT_NOFILE, &all) == 0) {
+		all.rlim_cur = all.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &all);
+	}
+	errno = 0;
+	if (!strcmp(kind, "fork")) {
+		for (pid_t pid; n < MANY && (pid = fork()) >= 0; n++)
+			if (pid == 0)
+				for (;;)
+					pause();
+		say(kind, n);
+		signal(SIGTERM, SIG_IGN);
+		kill(0, SIGTERM);
+	} else if (!strcmp(kind, "thread")) {
+		pthread_attr_t attr;
+		pthread_t t;
+		pthread_attr_init(&attr);
+		pthread_attr_setstacksize(&attr, 16384);
+		for (; n < MANY && (errno = pthread_create(&t, &attr, sleep_thread, NULL)) == 0;
+		     n++)
+			;
+		say(kind, n);
+	} else if (!strcmp(kind, "fd")) {
+		for (; n < MANY && open("/dev/null", O_RDONLY) >= 0; n++)
+			;
+		say(kind, n);
+	} else if (!strcmp(kind, "eventfd")) {
+		for (; n < MANY && eventfd(0, 0) >= 0; n++)
+			;
+		say(kind, n);
+	} else if (!strcmp(kind, "pipe")) {
+		for (; n < MANY && pipe2(p, O_NONBLOCK) == 0; n++) {
+			fcntl(p[1], F_SETPIPE_SZ, 1 << 20);
+			while (write(p[1], block, sizeof(block)) > 0)
+				;
+		}
+		say(kind, n);
+	} else if (!strcmp(kind, "socket")) {
+		int size = 1 << 30;
+		for (; n < MANY && socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, p) == 0;
+		     n++) {
+			setsockopt(p[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+			for (unsigned i = 0; i < 1000 && write(p[0], block, sizeof(block)) > 0; i++)
+				;
+		}
+		say(kind, n);
+	} else if (!strcmp(kind, "dgram")) {
+		for (; n < MANY && socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, p) == 0; n++)
+			for (unsigned i = 0; i < 100000 && write(p[0], "x", 1) > 0; i++)
+				;
+		say(kind, n);
+	} else if (!strcmp(kind, "epoll")) {
+		struct epoll_event ev = {.events = EPOLLIN};
+		int event = eventfd(0, 0);
+		for (unsigned set = 0; set < 1000; set++) {
+			fd = epoll_create1(0);
+			if (fd < 0)
+				break;
+			for (unsigned i = 0; i < 2000 && n < MANY; i++) {
+				int d = dup(event);
+				if (d < 0 || epoll_ctl(fd, EPOLL_CTL_ADD, d, &ev) != 0)
+					break;
+				n++;
+			}
+		}
+		say(kind, n);
+	} else if (!strcmp(kind, "timer")) {
+		struct sigevent se = {.sigev_notify = SIGEV_NONE};
+		timer_t t;
+		for (; n < MANY && timer_create(CLOCK_MONOTONIC, &se, &t) == 0; n++)
+			;
+		say(kind, n);
+	} else if (!strcmp(kind, "signal")) {
+		union sigval v = {0};
+		sigset_t set;
+		sigfillset(&set);
+		sigprocmask(SIG_BLOCK, &set, NULL);
+		for (; n < MANY && sigqueue(getpid(), SIGRTMIN + 1, v) == 0; n++)
+			;
+		say(kind, n);
+	} else if (!strcmp(kind, "inotify")) {
+		fd = inotify_init1(IN_NONBLOCK);
+		for (; n < 200000; n++) {
+			char name[40];
+			snprintf(name, sizeof(name), "/tmp/i%u", n);
+			if (mkdir(name, 0777) != 0 ||
+			    inotify_add_watch(fd, name, IN_ALL_EVENTS) < 0)
+				break;
+		}
+		/* And events that nobody reads. */
+		for (unsigned i = 0; i < 100000; i++)
+			utimensat(AT_FDCWD, "/tmp/i0", NULL, 0);
+		say(kind, n);
+	} else if (!strcmp(kind, "lock")) {
+		fd = open("/tmp/locked", O_RDWR | O_CREAT, 0666);
+		for (; n < MANY; n++) {
+			struct flock fl = {.l_type = F_WRLCK,
+			                   .l_whence = SEEK_SET,
+			                   .l_start = 2 * (off_t)n,
+			                   .l_len = 1};
+			if (fcntl(fd, F_SETLK, &fl) != 0)
+				break;
+		}
+		say(kind, n);
+	} else if (!strcmp(kind, "shm")) {
+		for (; n < MANY; n++) {
+			int id = shmget(IPC_PRIVATE, 1 << 20, 0600 | IPC_CREAT);
+			void *at = id < 0 ? (void *)-1 : shmat(id, NULL, 0);
+			if (at == (void *)-1)
+				break;
+			memset(at, 1, 1 << 20);
+		}
+		say(kind, n);
+	} else if (!strcmp(kind, "msg")) {
+		struct {
+			long type;
+			char text[8000];
+		} m = {.type = 1};
+		for (; n < MANY; n++) {
+			int id = msgget(IPC_PRIVATE, 0600);
+			if (id < 0)
+				break;
+			while (msgsnd(id, &m, sizeof(m.text), IPC_NOWAIT) == 0)
+				;
+		}
+		say(kind, n);
+	} else if (!strcmp(kind, "sem")) {
+		for (; n < MANY && semget(IPC_PRIVATE, 32000, 0600) >= 0; n++)
+			;
+		say(kind, n);
+	} else if (!strcmp(kind, "mqueue")) {
+		struct mq_attr a = {.mq_maxmsg = 10, .mq_msgsize = 8192};
+		for (; n < MANY; n++) {
+			char name[40];
+			snprintf(name, sizeof(name), "/q%u", n);
+			mqd_t q = mq_open(name, O_RDWR | O_CREAT | O_NONBLOCK, 0600, &a);
+			if (q < 0)
+				break;
+			while (mq_send(q, block, 8192, 0) == 0)
+				;
+		}
+		say(kind, n);
+	} else if (!strcmp(kind, "anonymous")) {
+		for (; n < 4096; n++) {
+			char *at = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
+			                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			if (at == MAP_FAILED)
+				break;
+			memset(at, 1, 1 << 20);
+		}
+		say(kind, n);
+	} else if (!strcmp(kind, "memfd") || !strcmp(kind, "tmpfs")) {
+		fd = kind[0] == 'm' ? (int)syscall(SYS_memfd_create, "m", 0)
+		                    : open("/tmp/big", O_RDWR | O_CREAT, 0666);
+		for (; n < 65536 && write(fd, block, sizeof(block)) == (ssize_t)sizeof(block); n++)
+			;
+		say(kind, n);
+	} else if (!strcmp(kind, "inode")) {
+		for (; n < MANY; n++) {
+			char name[40];
+			snprintf(name, sizeof(name), "/tmp/n%u", n);
+			fd = open(name, O_WRONLY | O_CREAT, 0666);
+			if (fd < 0)
+				break;
+			close(fd);
+		}
+		say(kind, n);
+	} else if (!strcmp(kind, "map")) {
+		for (; n < MANY; n++)
+			if (mmap(NULL, 4096, n % 2 ? PROT_READ : PROT_NONE,
+			         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+				break;
+		say(kind, n);
+	} else if (!strcmp(kind, "xattr")) {
+		for (unsigned f = 0; f < 1000; f++) {
+			char name[60];
+			snprintf(name, sizeof(name), "/tmp/x%u", f);
+			close(open(name, O_WRONLY | O_CREAT, 0666));
+			for (unsigned i = 0; i < 200; i++, n++) {
+				char attr[60];
+				snprintf(attr, sizeof(attr), "user.a%u", i);
+				if (syscall(SYS_setxattr, name, attr, block, 60000UL, 0) != 0)
+					break;
+			}
+		}
+		say(kind, n);
+	} else if (!strcmp(kind, "rights")) {
+		/* Descriptors sent, not received, closed: only the message holds them. */
+		for (; n < MANY && socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, p) == 0;
+		     n++) {
+			char control[CMSG_SPACE(sizeof(int))] = "";
+			struct iovec iov = {"x", 1};
+			struct msghdr m = {.msg_iov = &iov,
+			                   .msg_iovlen = 1,
+			                   .msg_control = control,
+			                   .msg_controllen = sizeof(control)};
+			struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+			*c = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
+			                      .cmsg_type = SCM_RIGHTS,
+			                      .cmsg_len = CMSG_LEN(sizeof(int))};
+			*(int *)CMSG_DATA(c) = p[1];
+			if (sendmsg(p[0], &m, 0) < 0)
+				break;
+			close(p[0]);
+			close(p[1]);
+		}
+		say(kind, n);
+	} else {
+		fail("no such kind");
+	}
+}
+
+int main(int argc, char **argv)
+{
+	NEED(argc == 2);
+	/* In a group of its own, so that it can end all that it made. */
+	pid_t pid = fork();
+	int status;
+
+	NEED(pid >= 0);
+	if (pid == 0) {
+		setpgid(0, 0);
+		bomb(argv[1]);
+		fflush(stdout);
+		kill(0, SIGKILL);
+		pause();
+	}
+	for (uint64_t end = now_ms() + 20000; now_ms() < end && waitpid(pid, &status, WNOHANG) == 0;
+	     nap(10))
+		;
+	kill(-pid, SIGKILL);
+	while (waitpid(-1, &status, WNOHANG) > 0)
+		;
+	if (system("rm -rf /tmp/* 2>/dev/null"))
+		puts("not all is removed");
+	well();
+	puts("nowhere");
+	return 0;
+}
