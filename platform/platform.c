@@ -165,11 +165,20 @@ void platform_space_kill(struct platform_space *space)
 
 struct user_regs_struct *platform_thread_regs(struct platform_thread *t)
 {
+	if (t->regs_late)
+		platform->late_regs(t);
+	return &t->regs;
+}
+
+struct user_regs_struct *platform_thread_call_regs(struct platform_thread *t)
+{
 	return &t->regs;
 }
 
 void platform_thread_regs_changed(struct platform_thread *t)
 {
+	if (t->regs_late)
+		platform->late_regs(t);
 	t->regs_changed = true;
 }
 
@@ -310,6 +319,7 @@ int platform_xstate_set(struct platform_thread *t, const void *buf, size_t n)
 void platform_thread_reset(struct platform_thread *t)
 {
 	memset(&t->regs, 0, sizeof(t->regs));
+	t->regs_late = false;
 	t->regs.eflags = 0x202; /* interrupts on, and the bit that is always one */
 	t->regs_changed = true;
 	t->reset_fpu = true;

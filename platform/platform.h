@@ -222,6 +222,8 @@ void platform_space_kill(struct platform_space *space);
 
 /* Registers and the FS/GS bases: valid while the thread stands still. */
 struct user_regs_struct *platform_thread_regs(struct platform_thread *t);
+/* The same, but only orig_rax, rax and the arguments of a call count; cheaper. */
+struct user_regs_struct *platform_thread_call_regs(struct platform_thread *t);
 /* Say so after changing any register other than rax. */
 void platform_thread_regs_changed(struct platform_thread *t);
 /* NULL: the stub answers nothing itself for this thread (it is being traced). Its own fiber only.

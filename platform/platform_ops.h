@@ -13,6 +13,7 @@ struct platform_thread {
 	struct platform_space *space;
 	struct user_regs_struct regs;
 	bool regs_changed, reset_fpu;
+	bool regs_late;       /* regs has only what the call is made of: late_regs gets the rest */
 	u64 site;             /* platform_thread_site */
 	bool ops_only;        /* the next run: platform_thread_ops_only; run resets it */
 	_Atomic unsigned ops; /* queued; others look at it by platform_thread_ops_done */
@@ -47,6 +48,7 @@ struct platform_ops {
 	/* An operation is about to be queued: what has been written to guest memory comes first. */
 	void (*settle)(struct platform_thread *t);
 	bool (*ops_done)(const struct platform_thread *t);
+	void (*late_regs)(struct platform_thread *t);
 	void (*interrupt)(struct platform_thread *t);
 	/* Absent: no guest can keep its thread from ending. */
 	void (*doom)(struct platform_thread *t);

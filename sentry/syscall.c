@@ -102,7 +102,7 @@ static s64 call_absent(u64 nr, const struct syscall_row *row)
 
 void syscall_dispatch(struct task *t)
 {
-	struct user_regs_struct *r = platform_thread_regs(t->thread);
+	struct user_regs_struct *r = platform_thread_call_regs(t->thread);
 	u64 nr = r->orig_rax;
 	const struct syscall_row *row = nr < SYSCALL_NR ? &syscall_table[nr] : NULL;
 	struct syscall_args a = {{r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9}};
@@ -118,7 +118,7 @@ void syscall_dispatch(struct task *t)
 		result = call_absent(nr, row);
 	}
 	/* execve and rt_sigreturn replace the registers: r is looked up again. */
-	platform_thread_regs(t->thread)->rax = (u64)result;
+	platform_thread_call_regs(t->thread)->rax = (u64)result;
 	if (__builtin_expect(kernel.trace != NULL, 0))
 		trace_exit(t, nr, &a, result);
 	t->syscall_nr = ~0ULL;

@@ -143,7 +143,7 @@ static bool handle_event(struct task *t, struct event *ev)
 			syscall_dispatch(t);
 		sigio_settle();
 		/* sigreturn leaves the interrupted code's registers, which are no result. */
-		return (s64)platform_thread_regs(t->thread)->orig_rax >= 0;
+		return (s64)platform_thread_call_regs(t->thread)->orig_rax >= 0;
 	case EVENT_FAULT:
 		t->futex_queued = false;
 		handle_fault(t, ev);
@@ -199,7 +199,7 @@ static bool must_look(struct task *t, bool in_syscall)
 {
 	if (fiber_interrupted(t->fiber) || t->restore_mask)
 		return true;
-	return in_syscall && is_restart((s64)platform_thread_regs(t->thread)->rax);
+	return in_syscall && is_restart((s64)platform_thread_call_regs(t->thread)->rax);
 }
 
 /* Only the fiber itself counts; the hand-over that comes next is the barrier (membarrier.c). */
@@ -212,11 +212,10 @@ static void turn(struct task *t)
 /* Guest code runs until its next event, for one instruction only if its tracer wants that. */
 static int run_guest(struct task *t, struct event *ev, int *failed_op)
 {
-	struct user_regs_struct *regs = platform_thread_regs(t->thread);
-	bool step = t->trace.step && !(regs->eflags & EFLAGS_TF);
+	bool step = t->trace.step && !(platform_thread_regs(t->thread)->eflags & EFLAGS_TF);
 	int err;
 	if (step) {
-		regs->eflags |= EFLAGS_TF;
+		platform_thread_regs(t->thread)->eflags |= EFLAGS_TF;
 		platform_thread_regs_changed(t->thread);
 	}
 	err = platform_thread_run(t->thread, ev, failed_op);

@@ -46,20 +46,29 @@ struct stub_segment {
 #define STUB_IN_SEGMENTS  6
 #define STUB_OUT_SEGMENTS 8
 
+/*
+ * The first line is all that most calls need, and the only one of the request that then travels
+ * between the cores, with what they bring along: what nobody reads stays where it was written.
+ */
 struct stub_request {
 	u32 kind;
 	u32 segments;
+	u32 nr;     /* REQUEST_SYSCALL */
+	u16 weight; /* REQUEST_SYSCALL: how many traps this one stands for */
+	u16 fast; /* REQUEST_SYSCALL: by a rewritten site; regs need be looked at only if asked for
+	           */
+	u64 arg[6];
+	struct stub_segment segment[STUB_IN_SEGMENTS];
 	u32 failed_op;
 	s32 signo;
 	s32 code;
-	u32 weight; /* REQUEST_SYSCALL: how many traps this one stands for */
 	u64 addr, trapno, error_code, cr2;
 	s64 result;
 	u64 value;        /* VERB_CMPXCHG: what was there; VERB_FRAME_POP: the signal mask */
 	stack_t altstack; /* VERB_FRAME_POP */
 	struct user_regs_struct regs;
-	struct stub_segment segment[STUB_IN_SEGMENTS];
 };
+_Static_assert(offsetof(struct stub_request, segment) == 64, "one line");
 
 enum stub_verb {
 	VERB_RESUME,     /* host operations, copy-out, registers, back to guest code */
@@ -106,14 +115,14 @@ struct stub_reply {
 	u32 verb;
 	u32 flags;
 	u64 rax;
-	u64 seq; /* echoed in ops_done when the operations have been carried out */
-	u64 arg[4];
 	u32 ops;
 	u32 files; /* how many of the ops have a file coming */
 	u32 segments;
 	u32 pad;
+	struct stub_segment segment[STUB_OUT_SEGMENTS]; /* two of them in the first line */
+	u64 seq; /* echoed in ops_done when the operations have been carried out */
+	u64 arg[4];
 	struct user_regs_struct regs;
-	struct stub_segment segment[STUB_OUT_SEGMENTS];
 	union {
 		struct stub_op op[HOSTOPS_MAX];
 		struct stub_frame frame;
@@ -144,7 +153,7 @@ struct stub_context {
 	u64 direct_calls, traps;
 	/* The stub's own, for its waiting policy. */
 	u32 waits, vain_waits;
-	u64 sleeps;
+	u64 sleeps, rings;
 	_Alignas(64) struct stub_request request;
 	_Alignas(64) struct stub_reply reply;
 	_Alignas(STUB_HEADER_SIZE) u8 window[STUB_WINDOW_SIZE];

@@ -40,6 +40,7 @@ static void ring(struct stub_context *ctx)
 	if (!(seen & DOORBELL_SLEEPERS))
 		return;
 	do {
+		ctx->rings++;
 		if (host3(__NR_futex, bell, FUTEX_WAKE, 1) > 0)
 			return;
 		relax();

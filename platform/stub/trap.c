@@ -105,6 +105,19 @@ static void request_interrupted_wait(struct stub_context *ctx, const struct host
 	ctx->request.segments = 0;
 }
 
+static void request_arguments(struct stub_request *rq, const struct host_sigcontext *mc, u64 nr,
+                              bool fast)
+{
+	rq->nr = (u32)nr;
+	rq->fast = fast;
+	rq->arg[0] = mc->rdi;
+	rq->arg[1] = mc->rsi;
+	rq->arg[2] = mc->rdx;
+	rq->arg[3] = mc->r10;
+	rq->arg[4] = mc->r8;
+	rq->arg[5] = mc->r9;
+}
+
 /*
  * Makes the request of a call that the stub cannot answer. False if it has been answered.
  * sample: of the calls that the stub could answer, the sentry gets some, so that it knows of their
@@ -123,6 +136,7 @@ static bool request_call(struct stub_context *ctx, struct host_sigcontext *mc, u
 	/* As ptrace shows it: a call that nobody implements. */
 	mc->rax = (u64)-ENOSYS;
 	marshal_call(ctx, mc, nr);
+	request_arguments(&ctx->request, mc, nr, !sample);
 	registers_save(&ctx->request.regs, mc, nr);
 	ctx->request.kind = REQUEST_SYSCALL;
 	return true;

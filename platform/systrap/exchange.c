@@ -138,6 +138,7 @@ static u64 segment_base(u64 base)
 
 void reply_registers(struct systrap_thread *t)
 {
+	late_registers(&t->base);
 	t->base.regs.fs_base = segment_base(t->base.regs.fs_base);
 	t->base.regs.gs_base = segment_base(t->base.regs.gs_base);
 	t->ctx->reply.regs = t->base.regs;
@@ -147,6 +148,45 @@ void reply_registers(struct systrap_thread *t)
 void request_registers(struct systrap_thread *t)
 {
 	t->base.regs = t->ctx->request.regs;
+	t->base.regs_late = false;
+}
+
+/* A call by a rewritten site: most of the registers are never looked at. */
+static void request_call(struct systrap_thread *t)
+{
+	const struct stub_request *rq = &t->ctx->request;
+	struct user_regs_struct *r = &t->base.regs;
+	r->orig_rax = rq->nr;
+	r->rax = (u64)-ENOSYS;
+	r->rdi = rq->arg[0];
+	r->rsi = rq->arg[1];
+	r->rdx = rq->arg[2];
+	r->r10 = rq->arg[3];
+	r->r8 = rq->arg[4];
+	r->r9 = rq->arg[5];
+	t->base.regs_late = true;
+	t->base.site = 0;
+	atomic_fetch_add_explicit(&systrap_stats.fast_calls, 1, memory_order_relaxed);
+}
+
+void late_registers(struct platform_thread *pt)
+{
+	struct systrap_thread *t = systrap_thread(pt);
+	const struct user_regs_struct have = pt->regs;
+	struct user_regs_struct *r = &pt->regs;
+	if (!pt->regs_late)
+		return;
+	request_registers(t);
+	/* What has been acted upon, or changed by now, stays: nothing is taken twice. */
+	r->orig_rax = have.orig_rax;
+	r->rax = have.rax;
+	r->rdi = have.rdi;
+	r->rsi = have.rsi;
+	r->rdx = have.rdx;
+	r->r10 = have.r10;
+	r->r8 = have.r8;
+	r->r9 = have.r9;
+	patch_late(t);
 }
 
 /* ---- host operations ---------------------------------------------------- */
@@ -267,6 +307,7 @@ static int reply_ops(struct systrap_thread *t)
 		if (op->kind == HOSTOP_MMAP && op->fd >= 0)
 			fd[files++] = op->fd;
 	}
+	atomic_fetch_add_explicit(&systrap_stats.hostops, t->base.ops, memory_order_relaxed);
 	reply->ops = t->base.ops;
 	reply->files = files;
 	reply->seq = t->base.ops ? ++t->seq : t->seq;
@@ -369,12 +410,16 @@ int thread_run(struct platform_thread *pt, struct event *event, int *failed_op)
 		return result < 0 && result >= -4095 ? (int)result : -EIO;
 	}
 	pt->regs_changed = pt->reset_fpu = false;
-	request_registers(t);
+	if (kind == REQUEST_SYSCALL && rq->fast)
+		request_call(t);
+	else
+		request_registers(t);
 	guestmem_begin(t);
 	switch (kind) {
 	case REQUEST_SYSCALL:
 		event->kind = EVENT_SYSCALL;
-		patch_call(t);
+		if (!pt->regs_late)
+			patch_call(t);
 		atomic_fetch_add_explicit(&systrap_stats.calls, 1, memory_order_relaxed);
 		break;
 	case REQUEST_FAULT:

@@ -33,7 +33,6 @@
 #include "platform/systrap/patch_internal.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -208,8 +207,14 @@ static bool leave_slot(struct systrap_thread *t)
 	return true;
 }
 
+void patch_late(struct systrap_thread *t)
+{
+	(void)leave_slot(t);
+}
+
 void patch_event(struct systrap_thread *t)
 {
+	late_registers(&t->base);
 	/* A guest that steps through its code must see that it gets on. */
 	if (!(t->base.regs.eflags & 0x100))
 		(void)leave_slot(t);
@@ -241,10 +246,8 @@ void patch_call(struct systrap_thread *t)
 	u32 weight = t->ctx->request.weight, *traps;
 	struct patch_domain *d;
 	t->base.site = 0;
-	if (leave_slot(t)) {
-		atomic_fetch_add_explicit(&systrap_stats.fast_calls, 1, memory_order_relaxed);
+	if (leave_slot(t))
 		return;
-	}
 	/* With a GS base of its own a thread cannot get into the stub without a trap. */
 	if (!systrap.config->patch || r->gs_base || call < GUEST_MIN ||
 	    call >= GUEST_MAX - PATCH_MAX || !is_worth_it(r->orig_rax))
@@ -544,20 +547,4 @@ void patch_rewrite(struct platform_thread *pt, u64 call, u64 low, u64 high)
 	lock_guard(&d->lock);
 	if (d->counter[hash(call) % COUNTERS].call == call)
 		d->counter[hash(call) % COUNTERS].traps = 0;
-}
-
-void patch_stats_print(int fd)
-{
-	const struct systrap_stats *s = &systrap_stats;
-	u64 fast = s->fast_calls;
-	dprintf(fd,
-	        "  calls by trap %llu, without %llu; sites rewritten %llu, refused: "
-	        "undecodable %llu, immovable %llu, no room %llu, by the host %llu; "
-	        "put right %llu, fetched again %llu\n",
-	        (unsigned long long)(s->calls - fast), (unsigned long long)fast,
-	        (unsigned long long)s->patched, (unsigned long long)s->refused[PATCH_UNKNOWN],
-	        (unsigned long long)s->refused[PATCH_IMMOVABLE],
-	        (unsigned long long)s->refused[PATCH_NO_ROOM],
-	        (unsigned long long)s->refused[PATCH_HOST], (unsigned long long)s->repairs,
-	        (unsigned long long)s->fetches);
 }

@@ -236,6 +236,7 @@ void space_thread_remove(struct systrap_thread *t)
 {
 	struct platform_space *s = t->base.space;
 	bool last, reaped;
+	systrap_stats_take(t);
 	/* Nobody finds the thread any more; then wait for those who have. */
 	lock_acquire(&s->lock);
 	TAILQ_REMOVE(&s->list, t, link);
@@ -318,7 +319,7 @@ int thread_clone(struct platform_thread *pt, struct platform_thread **out)
 	}
 	/* A tid that is not one of this stub's only makes interrupts fail. */
 	child->tid = (s32)tid;
-	child->base.regs = pt->regs;
+	child->base.regs = *platform_thread_regs(pt);
 	child->base.regs_changed = true;
 	atomic_fetch_add_explicit(&systrap_stats.clones, 1, memory_order_relaxed);
 	*out = &child->base;
@@ -402,7 +403,7 @@ int space_fork(struct platform_thread *pt, struct platform_space **space,
 	int err = spawn(t, space, &child);
 	if (err)
 		return err;
-	child->base.regs = pt->regs;
+	child->base.regs = *platform_thread_regs(pt);
 	child->base.regs_changed = true;
 	patch_fork(*space, pt->space);
 	*out = &child->base;

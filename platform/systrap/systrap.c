@@ -8,7 +8,7 @@
  *	armed.c     what workers look at		guestmem.c  copying
  *	sigframe.c  signal frames and FPU state		probe.c     what the host must have
  *	patch.c     call sites that do not trap		patch_plan.c  which can be rewritten, and
- *how; patch_view.c  what others see of it
+ *how; patch_view.c  what others see of it; stats.c  counters
  *
  * Host calls: sched_getaffinity, before lock-down.
  */
@@ -17,7 +17,6 @@
 #include <cpuid.h>
 #include <errno.h>
 #include <sched.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <time.h>
@@ -25,7 +24,6 @@
 #include <x86intrin.h>
 
 struct systrap_state systrap;
-struct systrap_stats systrap_stats;
 
 /* How long a guest thread waits awake for the sentry, at most. */
 #define SPIN_NS 20000
@@ -90,19 +88,6 @@ static int systrap_start(void)
 static _Atomic u32 *systrap_doorbell(void)
 {
 	return &systrap.shared->doorbell;
-}
-
-static void systrap_stats_print(int fd)
-{
-	const struct systrap_stats *s = &systrap_stats;
-	dprintf(fd,
-	        "platform systrap: calls %llu faults %llu interrupts %llu forks %llu clones %llu\n"
-	        "  stub wake-ups %llu, guest copies asked for %llu, by the host %llu\n",
-	        (unsigned long long)s->calls, (unsigned long long)s->faults,
-	        (unsigned long long)s->interrupts, (unsigned long long)s->forks,
-	        (unsigned long long)s->clones, (unsigned long long)s->wakes,
-	        (unsigned long long)s->asks, (unsigned long long)s->host_copies);
-	patch_stats_print(fd);
 }
 
 static void systrap_shutdown(void)
@@ -180,6 +165,7 @@ const struct platform_ops systrap_platform = {
     .sync = thread_sync,
     .settle = guestmem_settle,
     .ops_done = thread_ops_done,
+    .late_regs = late_registers,
     .interrupt = thread_interrupt,
     .doom = thread_doom,
     .patch = patch_rewrite,

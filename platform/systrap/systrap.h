@@ -86,7 +86,10 @@ extern struct systrap_state {
 } systrap;
 
 extern struct systrap_stats {
-	_Atomic u64 calls, faults, interrupts, wakes, asks, host_copies, forks, clones, lingers;
+	_Atomic u64 calls, faults, interrupts, wakes, asks, host_copies, forks, clones, lingers,
+	    hostops;
+	/* As the stubs say, added up when a thread ends. */
+	_Atomic u64 direct_calls, stub_waits, stub_sleeps, stub_rings;
 	_Atomic u64 fast_calls, patched, repairs, fetches, undone;
 	_Atomic u64 refused[PATCH_REFUSALS];
 } systrap_stats;
@@ -137,6 +140,11 @@ void space_init(void);
 unsigned space_threads(struct platform_space *space);
 void thread_exit(struct platform_thread *t);
 
+/* stats.c */
+void systrap_stats_print(int fd);
+/* t ends: what its stub has counted. */
+void systrap_stats_take(const struct systrap_thread *t);
+
 /* usage.c */
 struct rusage;
 int thread_usage(struct platform_thread *t, struct rusage *out);
@@ -186,6 +194,8 @@ void thread_interrupt(struct platform_thread *t);
 void reply_registers(struct systrap_thread *t);
 /* Takes all registers from the request. */
 void request_registers(struct systrap_thread *t);
+/* Takes those that request_call left. */
+void late_registers(struct platform_thread *t);
 
 /* guestmem.c */
 extern const struct uspace_ops guestmem_ops;
@@ -201,7 +211,11 @@ size_t space_read(struct platform_space *s, void *dst, u64 src, size_t n);
 size_t space_write(struct platform_space *s, u64 dst, const void *src, size_t n);
 
 /* patch.c: call sites that do not trap. */
-/* A system call has come, or another event: makes the registers those of the original code. */
+/*
+ * A system call has come, or another event: makes the registers those of the original code. Those
+ * of a call by a rewritten site may come late: patch_late then.
+ */
+void patch_late(struct systrap_thread *t);
 void patch_call(struct systrap_thread *t);
 void patch_event(struct systrap_thread *t);
 /*
@@ -218,7 +232,6 @@ void patch_rewrite(struct platform_thread *t, u64 site, u64 low, u64 high);
 void patch_fork(struct platform_space *child, const struct platform_space *parent);
 /* The space is empty again, or ends. */
 void patch_forget(struct platform_space *s);
-void patch_stats_print(int fd);
 
 /* sigframe.c */
 int sigframe_push(struct platform_thread *t, const struct signal_frame *f);
