@@ -217,6 +217,11 @@ int platform_thread_run(struct platform_thread *t, struct event *event, int *fai
 	return platform->run(t, event, failed_op);
 }
 
+void platform_thread_looks(struct platform_thread *t)
+{
+	platform->looks(t);
+}
+
 void platform_thread_interrupt(struct platform_thread *t)
 {
 	platform->interrupt(t);

@@ -265,6 +265,11 @@ void platform_thread_ops_only(struct platform_thread *t);
  * Any host thread; t must be kept alive by the caller.
  */
 void platform_thread_interrupt(struct platform_thread *t);
+/*
+ * The thread's own fiber is about to look at whatever it may have been interrupted for: what has
+ * been so far need not bring it back again.
+ */
+void platform_thread_looks(struct platform_thread *t);
 
 /*
  * The thread is to end: if it still is there after some seconds, because the guest keeps it from

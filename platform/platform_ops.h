@@ -49,6 +49,7 @@ struct platform_ops {
 	void (*settle)(struct platform_thread *t);
 	bool (*ops_done)(const struct platform_thread *t);
 	void (*late_regs)(struct platform_thread *t);
+	void (*looks)(struct platform_thread *t);
 	void (*interrupt)(struct platform_thread *t);
 	/* Absent: no guest can keep its thread from ending. */
 	void (*doom)(struct platform_thread *t);

@@ -242,6 +242,7 @@ static void run(struct task *t)
 		 * interrupted at once, and only then has the result that the signal's
 		 * frame must hold.
 		 */
+		platform_thread_looks(t->thread);
 		if (!t->futex_queued && must_look(t, in_syscall) && !signal_deliver(t))
 			return;
 		if (atomic_load_explicit(&t->works, memory_order_relaxed))

@@ -15,6 +15,7 @@
 #include <linux/futex.h>
 
 #define PROBE_EVERY 8
+#define RING_PAUSES 50
 
 static inline u64 ticks(void)
 {
@@ -43,7 +44,9 @@ static void ring(struct stub_context *ctx)
 		ctx->rings++;
 		if (host3(__NR_futex, bell, FUTEX_WAKE, 1) > 0)
 			return;
-		relax();
+		/* Its last look takes a while, and may find us without our doing. */
+		for (int i = 0; i < RING_PAUSES && (ctx->state & 0xff) == STUB_REQUEST; i++)
+			relax();
 		seen = atomic_load(bell);
 	} while ((seen & DOORBELL_SLEEPERS) && !(seen & DOORBELL_ATTENDED) &&
 	         (ctx->state & 0xff) == STUB_REQUEST);

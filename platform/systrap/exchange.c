@@ -379,6 +379,9 @@ int thread_run(struct platform_thread *pt, struct event *event, int *failed_op)
 	int err;
 
 	*failed_op = -1;
+	/* May ask the stub, so before anything of the reply is there. */
+	if (pt->regs_changed)
+		patch_enter(t);
 	reply->ops = reply->files = 0;
 	if (pt->ops) {
 		err = reply_ops(t);
@@ -406,6 +409,7 @@ int thread_run(struct platform_thread *pt, struct event *event, int *failed_op)
 	if (kind == REQUEST_OPS_FAILED) {
 		s64 result = rq->result;
 		u32 failed = rq->failed_op;
+		patch_event(t);
 		*failed_op = failed < HOSTOPS_MAX ? (int)failed : 0;
 		return result < 0 && result >= -4095 ? (int)result : -EIO;
 	}
@@ -439,6 +443,14 @@ int thread_run(struct platform_thread *pt, struct event *event, int *failed_op)
 		atomic_fetch_add_explicit(&systrap_stats.interrupts, 1, memory_order_relaxed);
 	}
 	return 0;
+}
+
+void thread_looks(struct platform_thread *pt)
+{
+	_Atomic u32 *flag = &systrap_thread(pt)->ctx->interrupt;
+	/* Before the look: who sets it after this has come too late for that. */
+	if (atomic_load_explicit(flag, memory_order_relaxed))
+		atomic_store(flag, 0);
 }
 
 void thread_interrupt(struct platform_thread *pt)

@@ -322,6 +322,14 @@ static bool enter_slot(struct systrap_thread *t, struct patch_domain *d)
 	return true;
 }
 
+void patch_enter(struct systrap_thread *t)
+{
+	struct patch_domain *d = atomic_load(&t->base.space->patches);
+	late_registers(&t->base);
+	if (d && !(t->base.regs.eflags & 0x100))
+		(void)enter_slot(t, d);
+}
+
 /* A page was not executable because it was being written: true if it may be by now. */
 static bool fetch_again(struct systrap_thread *t, struct patch_domain *d)
 {

@@ -166,6 +166,7 @@ const struct platform_ops systrap_platform = {
     .settle = guestmem_settle,
     .ops_done = thread_ops_done,
     .late_regs = late_registers,
+    .looks = thread_looks,
     .interrupt = thread_interrupt,
     .doom = thread_doom,
     .patch = patch_rewrite,

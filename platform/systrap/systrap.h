@@ -190,6 +190,7 @@ int thread_run(struct platform_thread *t, struct event *event, int *failed_op);
 s64 thread_sync(struct platform_thread *t);
 bool thread_ops_done(const struct platform_thread *t);
 void thread_interrupt(struct platform_thread *t);
+void thread_looks(struct platform_thread *t);
 /* Sends registers along with the reply. */
 void reply_registers(struct systrap_thread *t);
 /* Takes all registers from the request. */
@@ -218,6 +219,8 @@ size_t space_write(struct platform_space *s, u64 dst, const void *src, size_t n)
 void patch_late(struct systrap_thread *t);
 void patch_call(struct systrap_thread *t);
 void patch_event(struct systrap_thread *t);
+/* The guest is to go on at a new place: past a jump if it lies inside of one. */
+void patch_enter(struct systrap_thread *t);
 /*
  * True if the fault comes of rewriting and not of the guest: the registers then say where to go
  * on.
