@@ -219,7 +219,8 @@ int platform_thread_run(struct platform_thread *t, struct event *event, int *fai
 
 void platform_thread_looks(struct platform_thread *t)
 {
-	platform->looks(t);
+	if (platform->looks)
+		platform->looks(t);
 }
 
 void platform_thread_interrupt(struct platform_thread *t)

@@ -48,15 +48,16 @@ struct platform_ops {
 	/* An operation is about to be queued: what has been written to guest memory comes first. */
 	void (*settle)(struct platform_thread *t);
 	bool (*ops_done)(const struct platform_thread *t);
-	void (*late_regs)(struct platform_thread *t);
-	void (*looks)(struct platform_thread *t);
+	void (*late_regs)(struct platform_thread *t); /* of one that sets regs_late */
+	void (*looks)(struct platform_thread *t);     /* may be absent */
 	void (*interrupt)(struct platform_thread *t);
 	/* Absent: no guest can keep its thread from ending. */
 	void (*doom)(struct platform_thread *t);
 	void (*prepare)(void); /* absent: nothing takes so long */
 	/* Absent: no site is rewritten. Sites that it has never named are not asked for. */
 	void (*patch)(struct platform_thread *t, u64 site, u64 low, u64 high);
-	void (*unpatch)(struct platform_thread *t, u64 low, u64 high);
+	void (*unpatch)(struct platform_thread *t, u64 low,
+	                u64 high); /* absent: rewrites nothing */
 	size_t (*space_read)(struct platform_space *s, void *dst, u64 src, size_t n);
 	size_t (*space_write)(struct platform_space *s, u64 dst, const void *src, size_t n);
 	int (*frame_push)(struct platform_thread *t, const struct signal_frame *f);
