@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 static int cleaned, destroyed, p[2];
+static _Atomic bool ready, cancelled; /* how far the thread is; pthread_cancel has returned */
 static pthread_key_t key;
 static __thread int tls_var = 3;
 static __thread char tls_big[10000];
@@ -27,6 +28,7 @@ static void *reader(void *arg)
 	(void)arg;
 	pthread_cleanup_push(cleanup, (void *)1);
 	pthread_setspecific(key, (void *)10);
+	ready = true;
 	if (read(p[0], &c, 1) < 0)
 		return (void *)1;
 	pthread_cleanup_pop(0);
@@ -39,7 +41,9 @@ static void *sleeper(void *arg)
 
 	(void)arg;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
-	msleep(40);
+	ready = true;
+	while (!cancelled)
+		msleep(5);
 	cleaned += 100;
 	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &old);
 	pthread_testcancel();
@@ -52,6 +56,7 @@ static void *spinner(void *arg)
 
 	(void)arg;
 	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old);
+	ready = true;
 	for (;;)
 		;
 	return NULL;
@@ -80,6 +85,16 @@ static void *names(void *arg)
 	return (void *)(long)tls_var;
 }
 
+/* When the thread has got to where it is to be cancelled, however slow the machine. */
+static void cancel(pthread_t t)
+{
+	while (!ready)
+		msleep(1);
+	msleep(5);
+	ERR(pthread_cancel(t));
+	cancelled = true;
+}
+
 int main(void)
 {
 	pthread_t t;
@@ -89,21 +104,21 @@ int main(void)
 	pthread_key_create(&key, destructor);
 	RES(pipe(p));
 	pthread_create(&t, NULL, reader, NULL);
-	msleep(20);
-	ERR(pthread_cancel(t));
+	cancel(t);
 	ERR(pthread_join(t, &ret));
+	ready = cancelled = false;
 	YES(ret == PTHREAD_CANCELED);
 	printf("cleaned %d destroyed %d\n", cleaned, destroyed);
 	pthread_create(&t, NULL, sleeper, NULL);
-	msleep(5);
-	ERR(pthread_cancel(t));
+	cancel(t);
 	ERR(pthread_join(t, &ret));
+	ready = cancelled = false;
 	YES(ret == PTHREAD_CANCELED);
 	NUM(cleaned);
 	pthread_create(&t, NULL, spinner, NULL);
-	msleep(20);
-	ERR(pthread_cancel(t));
+	cancel(t);
 	ERR(pthread_join(t, &ret));
+	ready = cancelled = false;
 	YES(ret == PTHREAD_CANCELED);
 	pthread_attr_init(&a);
 	pthread_attr_setstacksize(&a, 256 * 1024);
