@@ -3,12 +3,14 @@
  * asks the host, not moat's own beliefs.
  */
 #include "cli/cli.h"
+#include "cli/doctor_sandbox.h"
 #include "platform/filter/landlock.h"
 #include "platform/filter/sentry_filter.h"
 #include "platform/platform.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stdio.h>
@@ -182,6 +184,11 @@ static void print_layers(void)
 	    abi >= 2 ? text
 	             : "The kernel has none that suits: seccomp and the granted descriptors alone "
 	               "confine the sentry.");
+	row(true, "no capabilities",
+	    root ? "Stubs have none; of root's the sentry keeps what reading files as root takes, "
+	           "and with a\n                                  writable directory what changing "
+	           "them takes."
+	         : "Stubs and sentry have none.");
 	row(can_unshare(CLONE_NEWUSER), "user namespaces",
 	    "moat does not use the host's; guests have none of it either.");
 	row(cgroup_delegated(), "cgroup v2 delegation",
@@ -209,15 +216,31 @@ static int print_host(void)
 	return able ? 0 : 1;
 }
 
+static int show_sandbox(const char *which)
+{
+	char *end = "";
+	long id = which ? strtol(which, &end, 10) : 0;
+
+	if (which && (id <= 0 || id > INT_MAX || *end)) {
+		complain("--sandbox '%s': a process id is needed; without one it lists those that "
+		         "run",
+		         which);
+		return 2;
+	}
+	return doctor_sandbox((pid_t)id);
+}
+
 int cmd_doctor(int argc, char **argv)
 {
 	static const struct option options[] = {{"allowlist", no_argument, NULL, 'a'},
+	                                        {"sandbox", optional_argument, NULL, 's'},
 	                                        {"help", no_argument, NULL, 'h'},
 	                                        {NULL, 0, NULL, 0}};
 	const struct sentry_filter_config fc = {.host_files = true, .terminal = true},
 	                                  traced = {
 	                                      .host_files = true, .terminal = true, .tracer = true};
-	bool allowlist = false;
+	bool allowlist = false, sandbox = false;
+	const char *which = NULL;
 	int id;
 
 	while ((id = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -225,21 +248,37 @@ int cmd_doctor(int argc, char **argv)
 		case 'a':
 			allowlist = true;
 			break;
+		case 's':
+			sandbox = true;
+			which = optarg;
+			break;
 		case 'h':
-			printf("usage: moat doctor [--allowlist]\n\n"
-			       "Shows what this host offers and what moat does with it.\n\n"
-			       "  --allowlist  print the host calls that each of moat's processes "
-			       "may\n"
-			       "               make, with who needs them and why\n");
+			printf(
+			    "usage: moat doctor [--allowlist] [--sandbox [ID]]\n\n"
+			    "Shows what this host offers and what moat does with it.\n\n"
+			    "  --allowlist  print the host calls that each of moat's processes "
+			    "may\n"
+			    "               make, with who needs them, why, and which "
+			    "arguments\n"
+			    "  --sandbox    list the sandboxes that run, by the process ids of "
+			    "their\n"
+			    "               sentries and launchers; with one of these as ID, show "
+			    "what\n"
+			    "               the host says of its processes\n");
 			return 0;
 		default:
 			return 2;
 		}
 	}
+	/* An ID may stand apart, too, where getopt takes it for an argument. */
+	if (sandbox && !which && optind < argc)
+		which = argv[optind++];
 	if (optind < argc) {
 		complain("doctor takes no arguments, but was given '%s'", argv[optind]);
 		return 2;
 	}
+	if (sandbox)
+		return show_sandbox(which);
 	if (allowlist) {
 		printf("On systrap\n\n");
 		filter_print_allowlists(stdout, &fc);

@@ -3,9 +3,10 @@
  * follows, to leave the sentry's memory behind, each does in its own way.
  *
  * Host calls: setpgid, prctl, rt_sigprocmask, rseq, set_robust_list, set_tid_address, getppid,
- * prlimit64, dup3 in the child; open, read and close in the parent. Before lock-down.
+ * prlimit64, dup3 and capset in the child; open, read and close in the parent. Before lock-down.
  */
 #include "platform/stub_process.h"
+#include "platform/filter/privileges.h"
 #include "platform/stub/layout.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -80,6 +81,7 @@ void stub_process_shed(int socket, pid_t parent)
 	syscall(SYS_set_robust_list, NULL, 24);
 	syscall(SYS_set_tid_address, NULL);
 	syscall(SYS_prlimit64, 0, RLIMIT_CORE, &no_core, NULL);
+	privileges_drop_all();
 	syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
 	syscall(SYS_prctl, PR_SET_NAME, "moat-stub", 0, 0, 0);
 	if (socket != STUB_SOCKET_FD && syscall(SYS_dup3, socket, STUB_SOCKET_FD, O_CLOEXEC) < 0)

@@ -29,6 +29,7 @@
 #include "fs/vfs/namei.h"
 #include "net/unix/unix.h"
 #include "platform/filter/landlock.h"
+#include "platform/filter/privileges.h"
 #include "platform/filter/sentry_filter.h"
 #include "platform/platform.h"
 #include "sentry/console.h"
@@ -370,6 +371,15 @@ static void confine_files(void)
 		log_warn("Landlock refuses to confine the sentry: %s", strerror(-err));
 }
 
+/* Stubs are to have no more than the sentry, so this as well comes before them. */
+static void drop_privileges(void)
+{
+	int err = privileges_drop(any_writable_mount());
+
+	if (err)
+		give_up_err("cannot drop the sentry's privileges", err);
+}
+
 static void lock_down(void)
 {
 	int err = host_reopen_prepare();
@@ -387,6 +397,10 @@ static void lock_down(void)
 		log_warn("a sanitizer build: the sentry is not confined");
 		return;
 	}
+	/* To be traced, or looked at through /proc, by nobody but root. A debugger may. */
+	err = config->debug ? 0 : privileges_hide();
+	if (err)
+		give_up_err("cannot hide the sentry's memory", err);
 	err = sentry_filter_apply(&fc);
 	if (err)
 		give_up_err("cannot confine the sentry", err);
@@ -441,8 +455,10 @@ noreturn void sandbox_main(const struct sandbox_config *c)
 	platform = platform_pick();
 	if (c->patch)
 		platform_prepare(platform);
-	if (!MOAT_SANITIZED)
+	if (!MOAT_SANITIZED) {
 		confine_files();
+		drop_privileges();
+	}
 	/* From here on the zygote starts as well, on another CPU if there is one. */
 	platform_up(platform);
 	kernel_up();

@@ -12,6 +12,7 @@
 #include "platform/filter/sentry_filter.h"
 #include "base/host.h"
 #include "base/host_thread.h"
+#include "platform/filter/filter_print.h"
 #include "platform/filter/filter_program.h"
 #include "platform/filter/stub_filter.h"
 #include "platform/stub/abi.h"
@@ -68,6 +69,8 @@ struct sentry_rule {
 	{                                                                                          \
 		(n), SCMP_CMP_MASKED_EQ, (mask), (val)                                             \
 	}
+/* A descriptor, hence not negative: AT_FDCWD is refused. */
+#define ARG_DIR(n) ARG_MASK(n, 1UL << 31, 0)
 #define NO_ARG                                                                                     \
 	{                                                                                          \
 		0, _SCMP_CMP_MIN, 0, 0                                                             \
@@ -104,15 +107,15 @@ static const struct sentry_rule rules[] = {
 	{SYS_mprotect, ALWAYS, "malloc, guard pages", 1, {ARG_MASK(2, PROT_EXEC, 0)}},
 	{SYS_madvise, ALWAYS, "malloc, cold fiber stacks", NO_ARGS},
 	{SYS_memfd_create, ALWAYS, "contexts of stubs; files that live in memory", NO_ARGS},
-	{SYS_ftruncate, ALWAYS, "size of a memfd, or of a granted file", NO_ARGS},
-	{SYS_fallocate, ALWAYS, "holes in files that live in memory", NO_ARGS},
+	{SYS_ftruncate, ALWAYS, "size of a file in memory, or of one granted for writing", NO_ARGS},
+	{SYS_fallocate, ALWAYS, "holes in files in memory, or in one granted for writing", NO_ARGS},
 	{SYS_fcntl, ALWAYS, "base/host: duplicates", 1, {ARG_EQ(1, F_DUPFD_CLOEXEC)}},
 	{SYS_fcntl, ALWAYS, NULL, 1, {ARG_EQ(1, F_ADD_SEALS)}},
 	{SYS_fcntl, ALWAYS, NULL, 1, {ARG_EQ(1, F_GETFL)}},
 
 	/* Stubs. */
-	{SYS_process_vm_readv, ALWAYS, "platform/guestmem: large copies; platform/attach: whose child it is", NO_ARGS},
-	{SYS_process_vm_writev, ALWAYS, "platform/guestmem: large copies", NO_ARGS},
+	{SYS_process_vm_readv, ALWAYS, "platform/guestmem: large copies; platform/attach: whose child it is", 1, {ARG_EQ(5, 0)}},
+	{SYS_process_vm_writev, ALWAYS, "platform/guestmem: large copies", 1, {ARG_EQ(5, 0)}},
 	{SYS_socketpair, SYSTRAP, "platform/space: by which a stub is sent files",
 	 2, {ARG_EQ(0, AF_UNIX), ARG_EQ(1, SOCK_SEQPACKET | SOCK_CLOEXEC)}},
 	{SYS_sendmsg, ALWAYS, "platform/exchange: files that a stub maps", NO_ARGS},
@@ -136,10 +139,8 @@ static const struct sentry_rule rules[] = {
 	/* Files that are open: stdio, the log, files in memory, granted files. */
 	{SYS_read, ALWAYS, "base/host: stdio and other streams", NO_ARGS},
 	{SYS_write, ALWAYS, "base/host: stdio, the log", NO_ARGS},
-	{SYS_pread64, ALWAYS, "base/host: files", NO_ARGS},
-	{SYS_pwrite64, ALWAYS, "base/host: files in memory", NO_ARGS},
-	{SYS_preadv2, ALWAYS, "base/host: reads that must not wait for a disk", NO_ARGS},
-	{SYS_pwritev2, ALWAYS, "base/host: writes that must not wait", NO_ARGS},
+	{SYS_preadv2, ALWAYS, "base/host: files at a place; reads that must not wait for a disk", NO_ARGS},
+	{SYS_pwritev2, ALWAYS, "base/host: files in memory, granted files for writing; writes that must not wait", NO_ARGS},
 	{SYS_close, ALWAYS, "everybody", NO_ARGS},
 	{SYS_fstat, ALWAYS, "base/host: attributes of an open file", NO_ARGS},
 	{SYS_lseek, ALWAYS, "base/host: data and holes of a file", NO_ARGS},
@@ -156,28 +157,28 @@ static const struct sentry_rule rules[] = {
 
 	/* Names on the host, for reading. */
 	{SYS_openat, READ_ONLY, "fs/hostfs: one name at a time, for reading, never a symbolic link",
-	 1, {ARG_MASK(2, OPEN_WRITING | OPEN_ALWAYS, OPEN_ALWAYS)}},
+	 2, {ARG_DIR(0), ARG_MASK(2, OPEN_WRITING | OPEN_ALWAYS, OPEN_ALWAYS)}},
 	{SYS_openat, WRITABLE, "fs/hostfs: one name at a time, never a symbolic link",
-	 1, {ARG_MASK(2, OPEN_ALWAYS, OPEN_ALWAYS)}},
-	{SYS_statx, HOST_FILES, "fs/hostfs: attributes", NO_ARGS},
+	 2, {ARG_DIR(0), ARG_MASK(2, OPEN_ALWAYS, OPEN_ALWAYS)}},
+	{SYS_statx, HOST_FILES, "fs/hostfs: attributes", 1, {ARG_DIR(0)}},
 	{SYS_fstatfs, HOST_FILES, "fs/hostfs: statfs", NO_ARGS},
-	{SYS_readlinkat, HOST_FILES, "fs/hostfs: symbolic links, which the sentry resolves", NO_ARGS},
+	{SYS_readlinkat, HOST_FILES, "fs/hostfs: symbolic links, which the sentry resolves", 1, {ARG_DIR(0)}},
 	{SYS_getdents64, HOST_FILES, "fs/hostfs: directories", NO_ARGS},
 	{SYS_fgetxattr, HOST_FILES, "fs/hostfs: extended attributes", NO_ARGS},
 	{SYS_flistxattr, HOST_FILES, "fs/hostfs: extended attributes", NO_ARGS},
 
 	/* Changes on the host. */
-	{SYS_mkdirat, WRITABLE, "fs/hostfs: mkdir", NO_ARGS},
-	{SYS_mknodat, WRITABLE, "fs/hostfs: mknod", NO_ARGS},
-	{SYS_symlinkat, WRITABLE, "fs/hostfs: symlink", NO_ARGS},
-	{SYS_linkat, WRITABLE, "fs/hostfs: link", NO_ARGS},
-	{SYS_unlinkat, WRITABLE, "fs/hostfs: unlink, rmdir", NO_ARGS},
-	{SYS_renameat2, WRITABLE, "fs/hostfs: rename", NO_ARGS},
+	{SYS_mkdirat, WRITABLE, "fs/hostfs: mkdir", 1, {ARG_DIR(0)}},
+	{SYS_mknodat, WRITABLE, "fs/hostfs: mknod", 1, {ARG_DIR(0)}},
+	{SYS_symlinkat, WRITABLE, "fs/hostfs: symlink", 1, {ARG_DIR(1)}},
+	{SYS_linkat, WRITABLE, "fs/hostfs: link", 2, {ARG_DIR(0), ARG_DIR(2)}},
+	{SYS_unlinkat, WRITABLE, "fs/hostfs: unlink, rmdir", 1, {ARG_DIR(0)}},
+	{SYS_renameat2, WRITABLE, "fs/hostfs: rename", 2, {ARG_DIR(0), ARG_DIR(2)}},
 	{SYS_fchmod, WRITABLE, "fs/hostfs: chmod", NO_ARGS},
-	{SYS_fchmodat2, WRITABLE, "fs/hostfs: chmod", NO_ARGS},
+	{SYS_fchmodat2, WRITABLE, "fs/hostfs: chmod", 1, {ARG_DIR(0)}},
 	{SYS_fchown, WRITABLE, "fs/hostfs: chown", NO_ARGS},
-	{SYS_fchownat, WRITABLE, "fs/hostfs: chown", NO_ARGS},
-	{SYS_utimensat, WRITABLE, "fs/hostfs: times", NO_ARGS},
+	{SYS_fchownat, WRITABLE, "fs/hostfs: chown", 1, {ARG_DIR(0)}},
+	{SYS_utimensat, WRITABLE, "fs/hostfs: times", 1, {ARG_DIR(0)}},
 	{SYS_fdatasync, WRITABLE, "fs/hostfs: fdatasync", NO_ARGS},
 	{SYS_fsetxattr, WRITABLE, "fs/hostfs: extended attributes", NO_ARGS},
 	{SYS_fremovexattr, WRITABLE, "fs/hostfs: extended attributes", NO_ARGS},
@@ -315,15 +316,10 @@ void filter_print_allowlists(FILE *out, const struct sentry_filter_config *confi
 	unsigned grants = granted(config);
 	fprintf(out, "sentry: %u calls; any other kills the sandbox\n",
 	        sentry_filter_count(config));
-	for (size_t i = 0; i < array_size(rules); i++) {
-		char *name;
-		if (!applies(&rules[i], grants) || !rules[i].why)
-			continue;
-		name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86_64, rules[i].nr);
-		fprintf(out, "  %-18s %s%s\n", name ? name : "?", rules[i].why,
-		        rules[i].args ? " (arguments constrained)" : "");
-		free(name);
-	}
+	for (size_t i = 0; i < array_size(rules); i++)
+		if (applies(&rules[i], grants))
+			filter_print_form(out, rules[i].nr, rules[i].why, rules[i].args,
+			                  rules[i].arg);
 	stub_filter_print(out);
 	fprintf(out, "launcher, warden: no filter; no guest code runs in them\n");
 }

@@ -13,6 +13,7 @@
  * memory, wait and wake on it, and multiply.
  */
 #include "platform/filter/stub_filter.h"
+#include "platform/filter/filter_print.h"
 #include "platform/filter/filter_program.h"
 #include "platform/stub/abi.h"
 #include <errno.h>
@@ -26,6 +27,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -115,11 +117,17 @@ static const struct stub_rule stub_rules[] = {
     {SYS_madvise, NULL, 1, {ARG(2, EQ, MADV_POPULATE_READ, 0)}},
     {SYS_madvise, NULL, 1, {ARG(2, EQ, MADV_POPULATE_WRITE, 0)}},
     {SYS_madvise, NULL, 1, {ARG(2, EQ, MADV_REMOVE, 0)}},
-    {SYS_mincore, "which of the guest's own pages are there", 0, {ARG_NONE}},
+    {SYS_mincore,
+     "which of the guest's own pages are there",
+     2,
+     {ARG(0, LT, GUEST_MAX, 0), ARG(2, LT, GUEST_MAX, 0)}},
     {SYS_clone, "a fork, or a thread: two exact flag words", 1, {ARG(0, EQ, STUB_FORK_FLAGS, 0)}},
     {SYS_clone, NULL, 1, {ARG(0, EQ, STUB_THREAD_FLAGS, 0)}},
     {SYS_exit, "the end of a thread", 0, {ARG_NONE}},
-    {SYS_recvmsg, "files to map, from the sentry", 0, {ARG_NONE}},
+    {SYS_recvmsg,
+     "files to map, from the sentry: a stub's only socket is its own",
+     1,
+     {ARG_ONLY(2, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)}},
     {SYS_close, "files that have been mapped", 0, {ARG_NONE}},
     {SYS_getrusage, "CPU time of a guest thread", 1, {ARG(0, EQ, STUB_RUSAGE_THREAD, 0)}},
     {SYS_prctl,
@@ -172,13 +180,7 @@ void stub_filter_print(FILE *out)
 {
 	fprintf(out, "stub: %u calls, from the stub's own code only; all others trap\n",
 	        stub_filter_count());
-	for (size_t i = 0; i < array_size(stub_rules); i++) {
-		const struct stub_rule *r = &stub_rules[i];
-		char *name;
-		if (!r->why)
-			continue;
-		name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86_64, r->nr);
-		fprintf(out, "  %-16s %s\n", name, r->why);
-		free(name);
-	}
+	for (size_t i = 0; i < array_size(stub_rules); i++)
+		filter_print_form(out, stub_rules[i].nr, stub_rules[i].why, stub_rules[i].args,
+		                  stub_rules[i].arg);
 }

@@ -3,6 +3,7 @@
  * platform, on systrap under one worker and under several; without arguments all of them,
  * else those named. --platform=NAME, as the first argument: on that one only.
  */
+#include "base/host.h"
 #include "base/types.h"
 #include "platform/systrap/systrap.h"
 #include "tests/platform/mini_sentry.h"
@@ -128,10 +129,10 @@ static void test_file(void)
 {
 	u64 word[2] = {31337, 0};
 	mini.file = memfd_create("test", 0);
-	expect(ftruncate(mini.file, 8192) == 0 && pwrite(mini.file, word, 8, 0) == 8);
+	expect(ftruncate(mini.file, 8192) == 0 && host_pwrite(mini.file, word, 8, 0) == 8);
 	expect(mini_run(guest_file, 0));
 	reports(1, 31337, 1, 4242);
-	expect(pread(mini.file, word, 16, 0) == 16 && word[1] == 4242);
+	expect(host_pread(mini.file, word, 16, 0) == 16 && word[1] == 4242);
 	close(mini.file);
 }
 
