@@ -265,6 +265,11 @@ bool platform_thread_ops_done(const struct platform_thread *t)
 	return t->ops == 0 && platform->ops_done(t);
 }
 
+bool platform_thread_waits(const struct platform_thread *t)
+{
+	return platform->waits && platform->waits(t);
+}
+
 struct uspace *platform_thread_uspace(struct platform_thread *t)
 {
 	return &t->uspace;

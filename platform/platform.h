@@ -260,6 +260,11 @@ must_check int platform_thread_run(struct platform_thread *t, struct event *even
  */
 void platform_thread_ops_only(struct platform_thread *t);
 /*
+ * Does t seem to wait in the host, for a futex that the sentry was not asked about? The guest's
+ * word: for showing only. Any host thread; t must be kept alive by the caller.
+ */
+bool platform_thread_waits(const struct platform_thread *t);
+/*
  * Makes a running thread report EVENT_INTERRUPT soon; no effect on one that
  * stands still or is on its way to the sentry (its fiber will look anyway).
  * Any host thread; t must be kept alive by the caller.

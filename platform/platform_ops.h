@@ -48,8 +48,9 @@ struct platform_ops {
 	/* An operation is about to be queued: what has been written to guest memory comes first. */
 	void (*settle)(struct platform_thread *t);
 	bool (*ops_done)(const struct platform_thread *t);
-	void (*late_regs)(struct platform_thread *t); /* of one that sets regs_late */
-	void (*looks)(struct platform_thread *t);     /* may be absent */
+	bool (*waits)(const struct platform_thread *t); /* absent: the sentry knows of all waits */
+	void (*late_regs)(struct platform_thread *t);   /* of one that sets regs_late */
+	void (*looks)(struct platform_thread *t);       /* may be absent */
 	void (*interrupt)(struct platform_thread *t);
 	/* Absent: no guest can keep its thread from ending. */
 	void (*doom)(struct platform_thread *t);

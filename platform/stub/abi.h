@@ -151,6 +151,7 @@ struct stub_context {
 	struct thread_identity identity;
 	_Atomic u32 any_cpu;
 	u64 direct_calls, traps;
+	_Atomic u32 waits_direct; /* in a futex wait that the stub answers itself */
 	/* The stub's own, for its waiting policy. */
 	u32 waits, vain_waits;
 	u64 sleeps, rings;

@@ -331,6 +331,12 @@ bool thread_ops_done(const struct platform_thread *pt)
 	       atomic_load_explicit(&t->ctx->ops_done, memory_order_acquire) == t->seq;
 }
 
+bool thread_waits_direct(const struct platform_thread *pt)
+{
+	const struct systrap_thread *t = container_of(pt, const struct systrap_thread, base);
+	return atomic_load_explicit(&t->ctx->waits_direct, memory_order_relaxed) != 0;
+}
+
 s64 thread_sync(struct platform_thread *pt)
 {
 	struct systrap_thread *t = systrap_thread(pt);

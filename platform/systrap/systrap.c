@@ -167,6 +167,7 @@ const struct platform_ops systrap_platform = {
     .ops_done = thread_ops_done,
     .late_regs = late_registers,
     .looks = thread_looks,
+    .waits = thread_waits_direct,
     .interrupt = thread_interrupt,
     .doom = thread_doom,
     .patch = patch_rewrite,

@@ -189,6 +189,7 @@ must_check int exchange_send_files(struct systrap_thread *t, const s32 *fd, u32 
 int thread_run(struct platform_thread *t, struct event *event, int *failed_op);
 s64 thread_sync(struct platform_thread *t);
 bool thread_ops_done(const struct platform_thread *t);
+bool thread_waits_direct(const struct platform_thread *t);
 void thread_interrupt(struct platform_thread *t);
 void thread_looks(struct platform_thread *t);
 /* Sends registers along with the reply. */

@@ -29,7 +29,10 @@ static char state_letter(struct task *t)
 	/* Its wait is the host's, behind its last call. */
 	if (atomic_load(&t->futex_queued))
 		return 'S';
-	return t->syscall_nr == ~0ULL || task_self() == t ? 'R' : 'S';
+	if (t->syscall_nr != ~0ULL)
+		return task_self() == t ? 'R' : 'S';
+	lock_guard(&g->siglock);
+	return t->thread && platform_thread_waits(t->thread) ? 'S' : 'R';
 }
 
 /* What of the tree the texts need, taken at once. */

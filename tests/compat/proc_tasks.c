@@ -20,6 +20,42 @@ static void *thread(void *arg)
 	return NULL;
 }
 
+static void *locker(void *arg)
+{
+	tid = gettid();
+	pthread_mutex_lock(arg);
+	pthread_mutex_unlock(arg);
+	return NULL;
+}
+
+static bool state_becomes(const char *path, const char *state)
+{
+	for (int i = 0; i < 2000; i++) {
+		if (strstr(get_file(path), state))
+			return true;
+		msleep(1);
+	}
+	return false;
+}
+
+/* A wait for a mutex has no timeout: nobody but the host need know of it. */
+static void mutex_wait(void)
+{
+	pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+	char path[64];
+	pthread_t t;
+
+	tid = 0;
+	pthread_mutex_lock(&mutex);
+	pthread_create(&t, NULL, locker, &mutex);
+	while (!tid)
+		sched_yield();
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
+	YES(state_becomes(path, "State:\tS"));
+	pthread_mutex_unlock(&mutex);
+	pthread_join(t, NULL);
+}
+
 static int entries(const char *path)
 {
 	DIR *d = opendir(path);
@@ -67,7 +103,8 @@ int main(void)
 	STR(get_file(path));
 	YES(!listed(tid));
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", getpid(), tid);
-	YES(strstr(get_file(path), "State:\tS") != NULL);
+	YES(state_becomes(path, "State:\tS"));
+	mutex_wait();
 	RES(write(p[1], "x", 1));
 	pthread_join(t, NULL);
 	msleep(20);
