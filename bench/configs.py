@@ -112,5 +112,5 @@ def versions(found):
             text = subprocess.run([tool, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=10).stdout.decode(errors="replace")
         except (OSError, subprocess.TimeoutExpired):
             continue
-        out[config.name] = next((line.strip() for line in text.split("\n") if any(c.isdigit() for c in line)), "")
+        out[config.name] = next((w for w in text.replace("-", " ").split() if w[0].isdigit()), "") if tool != "runsc" else text.split("\n")[0].split()[-1]
     return out

@@ -62,7 +62,9 @@ def descendants(root):
 class Sandbox:
     """A context manager: leaving it ends whatever is left of the processes."""
 
-    def __init__(self, config, argv, cwd):
+    def __init__(self, config, argv, cwd, out=None):
+        """`out`: where its output goes, if not to a pipe for lines()."""
+        self.out = out
         self.uid = "moat-bench-%d-%d" % (os.getpid(), next(counter))
         self.argv = config.command(self.uid, argv, cwd)
         self.cwd = cwd
@@ -75,8 +77,8 @@ class Sandbox:
         self.before = before.ru_utime + before.ru_stime
         when, end = os.pipe()
         argv = [LAUNCH, str(end), self.group + "/cgroup.procs" if self.group else "-"] + self.argv
-        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        cwd=self.cwd, start_new_session=True, pass_fds=[end])
+        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.out or subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL if self.out else subprocess.PIPE, cwd=self.cwd, start_new_session=True, pass_fds=[end])
         os.close(end)
         with os.fdopen(when) as f:
             self.started = int(f.read() or 0) / 1e9 or time.monotonic()
@@ -84,8 +86,9 @@ class Sandbox:
 
     def __exit__(self, *_):
         self.kill()
-        self.process.stdout.close()
-        self.process.stderr.close()
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe:
+                pipe.close()
         if self.group:
             for _ in range(200):
                 try:
@@ -101,8 +104,9 @@ class Sandbox:
                     return [int(line) for line in f if line.strip() != "0"]
             except OSError:
                 return []
-        own = descendants(self.process.pid)
-        return own + ([self.process.pid] if self.process.poll() is None else [])
+        # Orphans come to this process, so all below it may be the sandbox's.
+        self.process.poll()
+        return descendants(os.getpid())
 
     def cpu(self):
         """CPU seconds of all processes so far."""
@@ -125,15 +129,11 @@ class Sandbox:
             left = self.pids()
             if not left:
                 break
-            if self.group and os.path.exists(self.group + "/cgroup.kill"):
-                with open(self.group + "/cgroup.kill", "w") as f:
-                    f.write("1")
-            else:
-                for pid in left:
-                    try:
-                        os.kill(pid, signal.SIGKILL)
-                    except ProcessLookupError:
-                        pass
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
             self.reap()
             time.sleep(0.01)
         self.process.wait()
@@ -141,7 +141,7 @@ class Sandbox:
 
     @staticmethod
     def reap():
-        """Orphans that came to this process as their subreaper. Only of this sandbox: there is one at a time, or they are being ended."""
+        """Orphans that came to this process as their subreaper."""
         try:
             while True:
                 done = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
