@@ -97,7 +97,7 @@ class Results:
         if "error" in cell or not cell["samples"]:
             return {"error": cell.get("error", "no figures")}
         median = statistics.median(cell["samples"])
-        spread = 0.0
+        spread = None
         if len(cell["samples"]) > 2 and median > 0:
             q = statistics.quantiles(cell["samples"], n=4, method="inclusive")
             spread = (q[2] - q[0]) / median
@@ -154,7 +154,9 @@ def cells(results, name, config):
         return "-"
     if "error" in f:
         return "failed: " + f["error"]
-    text = "%s ±%.0f%%" % (quantity(f["median"], unit), 50 * f["spread"])
+    text = quantity(f["median"], unit)
+    if f["spread"] is not None:
+        text += " ±%.0f%%" % (50 * f["spread"])
     if f.get("ratio") is not None:
         text += "  ×%.2f" % f["ratio"]
     if f.get("cpu_ratio") is not None:

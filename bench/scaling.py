@@ -28,7 +28,7 @@ class Barrier:
 
     def prepare(self, work):
         took = [int(subprocess.run([self.binary, "spin"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True).stdout) for _ in range(9)]
-        self.spins = max(1, 1000000 * MEETING_NS // min(took))
+        self.spins = max(1, 10000000 * MEETING_NS // min(took))
 
     def measure(self, config, work):
         meetings = 10000 // max(2, self.threads)
