@@ -25,11 +25,34 @@ static struct cred *cred_alloc(u32 ngroups)
 	return c;
 }
 
-static int group_compare(const void *a, const void *b)
+/* Lets v[i] sink in the heap of n. */
+static void sift(u32 *v, size_t i, size_t n)
 {
-	u32 x = *(const u32 *)a, y = *(const u32 *)b;
+	for (size_t child; (child = 2 * i + 1) < n; i = child) {
+		u32 x = v[i];
 
-	return x < y ? -1 : x > y;
+		if (child + 1 < n && v[child] < v[child + 1])
+			child++;
+		if (x >= v[child])
+			return;
+		v[i] = v[child];
+		v[child] = x;
+	}
+}
+
+void cred_sort_groups(struct cred *c)
+{
+	u32 *v = c->groups;
+
+	for (size_t i = c->ngroups / 2; i-- > 0;)
+		sift(v, i, c->ngroups);
+	for (size_t n = c->ngroups; n-- > 1;) {
+		u32 largest = v[0];
+
+		v[0] = v[n];
+		v[n] = largest;
+		sift(v, 0, n);
+	}
 }
 
 struct cred *cred_create(u32 uid, u32 gid, const u32 *groups, u32 ngroups)
@@ -47,7 +70,7 @@ struct cred *cred_create(u32 uid, u32 gid, const u32 *groups, u32 ngroups)
 		c->cap_permitted = c->cap_effective = ALL_CAPS;
 	if (ngroups) {
 		memcpy(c->groups, groups, ngroups * sizeof(groups[0]));
-		qsort(c->groups, ngroups, sizeof(groups[0]), group_compare);
+		cred_sort_groups(c);
 	}
 	return c;
 }

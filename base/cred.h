@@ -28,6 +28,11 @@ struct cred *cred_create_root(void);
 struct cred *cred_create(u32 uid, u32 gid, const u32 *groups, u32 ngroups);
 /* A private copy with room for ngroups groups (groups beyond the old count are zero). */
 struct cred *cred_clone(const struct cred *c, u32 ngroups);
+/*
+ * For whoever has filled in the groups of such a copy. Not by qsort, which asks the host for its
+ * memory's size if there is much to sort, and that ends a sentry that is locked down.
+ */
+void cred_sort_groups(struct cred *c);
 struct cred *cred_get(struct cred *c);
 void cred_put(struct cred *c);
 

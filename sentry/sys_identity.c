@@ -289,12 +289,6 @@ s64 sys_getgroups(struct task *t, const struct syscall_args *a)
 	return c->ngroups;
 }
 
-static int compare_ids(const void *x, const void *y)
-{
-	u32 a = *(const u32 *)x, b = *(const u32 *)y;
-	return a < b ? -1 : a > b;
-}
-
 s64 sys_setgroups(struct task *t, const struct syscall_args *a)
 {
 	u32 n = arg_u32(a, 0);
@@ -316,7 +310,7 @@ s64 sys_setgroups(struct task *t, const struct syscall_args *a)
 		cred_put(c);
 		return err;
 	}
-	qsort(c->groups, n, sizeof(c->groups[0]), compare_ids);
+	cred_sort_groups(c);
 	cred_change_commit(t, c);
 	return 0;
 }
