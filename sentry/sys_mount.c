@@ -127,7 +127,7 @@ s64 sys_mount(struct task *t, const struct syscall_args *a)
 		err = mount_from(ns, &r, at);
 	else if (r.flags & MOUNT_PROPAGATION)
 		/* There is one namespace to propagate to: every type behaves as private. */
-		err = at.dentry == at.mnt->root ? 0 : -EINVAL;
+		err = at.mnt && at.dentry == at.mnt->root ? 0 : -EINVAL;
 	else
 		err = mount_new(ns, &r, at);
 	path_put(at);

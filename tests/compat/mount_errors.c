@@ -7,6 +7,7 @@
 
 int main(void)
 {
+	char name[32];
 	int fd, p[2];
 
 	tmp_enter();
@@ -22,6 +23,12 @@ int main(void)
 	         RES(chroot(".")));
 	fd = open("f", O_RDWR);
 	RES(pipe(p));
+	/* What is in no mount that one could change. */
+	RES(mount(NULL, "/proc/self/ns/uts", NULL, MS_PRIVATE, NULL));
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", p[0]);
+	RES(mount(NULL, name, NULL, MS_PRIVATE, NULL));
+	RES(mount(NULL, name, NULL, MS_REMOUNT, NULL));
+	RES(umount2(name, MNT_DETACH));
 	sync();
 	RES(fsync(fd));
 	RES(fdatasync(fd));
