@@ -321,6 +321,15 @@ static void child_info(struct thread_group *child, int sig, int code, int status
 	fill_times(&child->rusage, info);
 }
 
+/*
+ * What clone(2) was given to be sent at the end need not be a signal; Linux then sends none
+ * (kernel/signal.c do_notify_parent).
+ */
+static bool is_signal(int sig)
+{
+	return sig > 0 && sig <= NSIG_MAX;
+}
+
 bool signal_notify_exit_locked(struct thread_group *child)
 {
 	struct thread_group *parent = child->parent;
@@ -346,7 +355,7 @@ bool signal_notify_exit_locked(struct thread_group *child)
 			if (a.handler == KSIG_IGN)
 				sig = 0;
 		}
-		if (sig > 0)
+		if (is_signal(sig))
 			(void)signal_send_locked(parent, NULL, &info, NULL);
 	}
 	waitq_wake(&parent->child_waitq, EPOLLIN);
@@ -406,7 +415,7 @@ void signal_notify_tracer_exit_locked(struct task *t, int sig)
 		lock_guard(&g->siglock);
 		struct ksigaction a = sighand_get(g->sighand, SIGCHLD);
 		/* A tracee's zombie waits for its tracer even if that ignores SIGCHLD. */
-		if (sig > 0 && !(sig == SIGCHLD && a.handler == KSIG_IGN))
+		if (is_signal(sig) && !(sig == SIGCHLD && a.handler == KSIG_IGN))
 			(void)signal_send_locked(g, NULL, &info, NULL);
 	}
 	waitq_wake(&g->child_waitq, EPOLLIN);

@@ -126,6 +126,21 @@ Test(wait, no_zombies_but_a_signal)
 	cr_assert_eq(signal_pending_set(parent), SIGMASK(SIGCHLD));
 }
 
+/* clone(2) takes any byte for the signal at the end. */
+Test(wait, ends_with_what_is_no_signal)
+{
+	static const int none[] = {NSIG_MAX + 1, 64 + SIGKILL, 101, 255};
+
+	parent = fake_process(NULL, sleep_on);
+	for (size_t i = 0; i < array_size(none); i++) {
+		child = fake_process(parent, end_with_7);
+		child->group->exit_signal = none[i];
+		run_all();
+		cr_assert_eq(signal_pending_set(parent), 0, "%d", none[i]);
+		cr_assert(!parent->killed, "%d", none[i]);
+	}
+}
+
 Test(wait, by_group_and_clone)
 {
 	struct wait_request rq = {.what = WAIT_PGID, .options = WEXITED | WNOHANG};
