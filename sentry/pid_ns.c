@@ -5,6 +5,7 @@
 #include "base/user_ns.h"
 #include "sentry/kernel.h"
 #include "sentry/pid.h"
+#include "sentry/ptrace.h"
 #include "sentry/signal_internal.h"
 #include "sentry/task_internal.h"
 #include <errno.h>
@@ -279,9 +280,9 @@ static void release_dead_children(struct thread_group *init)
 	}
 }
 
-static void kill_others(struct pid_ns *n, struct thread_group *init)
+static void kill_others(struct pid_ns *n, struct task *last)
 {
-	struct thread_group *g;
+	struct thread_group *g, *init = last->group;
 
 	lock_guard(&kernel.tasks_lock);
 	n->dead = true;
@@ -289,6 +290,9 @@ static void kill_others(struct pid_ns *n, struct thread_group *init)
 		if (g != init && g->state == GROUP_LIVE && pid_ns_contains(n, g->pid_ns))
 			group_exit_start(g, SIGKILL);
 	release_dead_children(init);
+	/* Zombies that wait for their tracer must not wait for one that waits for them
+	 * (forget_original_parent). */
+	ptrace_tracer_exit_locked(last);
 }
 
 void pid_ns_zap(struct pid_ns *n, struct task *t)
@@ -297,7 +301,7 @@ void pid_ns_zap(struct pid_ns *n, struct task *t)
 	u32 own = t == t->group->leader ? 1 : 2;
 	bool alone;
 
-	kill_others(n, t->group);
+	kill_others(n, t);
 	for (;;) {
 		lock_acquire(&n->lock);
 		alone = n->count <= own;

@@ -3,6 +3,7 @@
  * ptrace.h, and in Linux kernel/ptrace.c).
  */
 #include "base/fiber.h"
+#include "sentry/pid_ns.h"
 #include "sentry/ptrace_internal.h"
 #include "sentry/signal_internal.h"
 #include "sentry/task_access.h"
@@ -28,8 +29,9 @@ int ptrace_traceme(struct task *t)
 		lock_guard(&g->siglock);
 		if (t->trace.flags || !g->parent)
 			return -EPERM;
-		/* A parent that is just ending will not trace anybody. */
-		if (g->parent_task && !g->parent_task->exited)
+		/* A parent that is just ending will not trace anybody; nor an init that waits for
+		 * all others to be gone. */
+		if (g->parent_task && !g->parent_task->exited && !(g->pid_ns && g->pid_ns->dead))
 			link_locked(t, g->parent_task, PTRACE_TRACED, 0);
 	}
 	task_update_identity(t);
