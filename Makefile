@@ -146,6 +146,24 @@ apps: $(B)/moat ## run real programs inside moat (slow)
 security: $(B)/moat ## attack moat from inside; tests/security/run --rounds 10 for longer
 	$(Q)tests/security/run --moat $(B)/moat
 
+# Parsers of untrusted bytes, by libFuzzer, or by AFL++ with CC=afl-clang-fast: see tests/fuzz/README.md. They use the
+# unit tests' fixtures.
+FUZZ_TARGETS := $(patsubst tests/fuzz/%_fuzz.c,%,$(sort $(wildcard tests/fuzz/*_fuzz.c)))
+$(B)/tests/fuzz/%.o: FILE_CPPFLAGS := -Itests/unit/plain
+$(FUZZ_TARGETS:%=$(B)/fuzz/%): $(B)/fuzz/%: $(B)/tests/fuzz/%_fuzz.c.o $(B)/tests/fuzz/fixtures.c.o $(B)/libmoat.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LDLIBS) -lZydis
+fuzz-targets: $(FUZZ_TARGETS:%=$(B)/fuzz/%)
+
+fuzz: ## fuzz the parsers: TARGET=name for one, MINUTES=n for each (a few seconds)
+	$(Q)$(MAKE) --no-print-directory BUILD=fuzz B=build/fuzz CC=clang fuzz-targets
+	$(Q)tests/fuzz/run $(if $(MINUTES),--minutes $(MINUTES)) $(TARGET)
+
+fuzz-guest: ## make system calls at random inside a sandbox: MINUTES=n (20 seconds)
+	$(Q)$(MAKE) --no-print-directory BUILD=asan B=build/asan build/asan/moat
+	$(Q)tests/fuzz/run_guest --moat build/asan/moat $(if $(MINUTES),--minutes $(MINUTES))
+
 tests: $(B)/moat $(B)/unit-tests $(B)/platform-tests ## build the program and all tests, run nothing
 
 RESULTS ?= $(B)/results
@@ -206,6 +224,6 @@ help: ## list the targets
 	@echo "  PREFIX, DESTDIR for install   CPPFLAGS, CFLAGS, LDFLAGS, LDLIBS are added behind moat's own"
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all bench bench-programs unit platform-tests compat apps security tests check demo format check-format check-layers check-tidy \
+.PHONY: all bench bench-programs unit platform-tests compat apps security fuzz fuzz-guest fuzz-targets tests check demo format check-format check-layers check-tidy \
 	check-cppcheck lint deps install uninstall compile_commands.json clean help FORCE
 .DELETE_ON_ERROR:
