@@ -404,7 +404,7 @@ s64 sys_sync_file_range(struct task *t unused_arg, const struct syscall_args *a)
 	struct file *f;
 	s64 err;
 
-	if (arg_s64(a, 1) < 0 || arg_s64(a, 2) < 0 || arg_s64(a, 1) + arg_s64(a, 2) < 0 ||
+	if (arg_s64(a, 1) < 0 || arg_s64(a, 2) < 0 || arg_s64(a, 1) > INT64_MAX - arg_s64(a, 2) ||
 	    (arg_u32(a, 3) & ~7u))
 		return -EINVAL;
 	err = fd_get(arg_int(a, 0), &f);

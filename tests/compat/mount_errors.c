@@ -40,6 +40,9 @@ int main(void)
 	RES(sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE));
 	RES(sync_file_range(fd, 0, 0, 0x100));
 	RES(sync_file_range(fd, -1, 0, 0));
+	RES(sync_file_range(fd, INT64_MAX, 1, 0));
+	RES(sync_file_range(fd, 1, INT64_MAX, 0));
+	RES(sync_file_range(fd, 0, INT64_MAX, 0));
 	RES(sync_file_range(p[0], 0, 0, SYNC_FILE_RANGE_WRITE));
 	RES(fsync(open(".", O_RDONLY)));
 	RES(fsync(open("/dev/null", O_RDWR)));
