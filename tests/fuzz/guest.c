@@ -621,6 +621,8 @@ static void init_main(uint64_t random)
 		uint64_t end;
 	} at[WORKERS] = {0};
 
+	/* A process group knows no namespaces: kill(0) of a worker must not reach the driver. */
+	setsid();
 	init_pid = getpid();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	map_arena();
