@@ -88,6 +88,18 @@ static void start_sentry(struct launcher *l, struct run_options *o)
 	l->control = pair[0];
 }
 
+/* The signals that the caller ignores, as a mask: bit N - 1 for signal N. */
+static u64 signals_ignored(void)
+{
+	struct sigaction sa;
+	u64 mask = 0;
+
+	for (int sig = 1; sig < _NSIG; sig++)
+		if (sigaction(sig, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN)
+			mask |= 1ULL << (sig - 1);
+	return mask;
+}
+
 /* Signals that are passed on, and those that the launcher itself looks at. */
 static void watch_signals(struct launcher *l)
 {
@@ -248,6 +260,7 @@ int launch(struct run_options *o)
 	struct launcher l = {0};
 	int st;
 
+	o->sandbox.ignored_signals = signals_ignored();
 	watch_signals(&l);
 	if (o->timeout > 0)
 		l.deadline = now_ms() + (u64)(o->timeout * 1000);

@@ -42,6 +42,7 @@
 #include "sentry/uts.h"
 #include "sentry/proc/proc.h"
 #include "sentry/rootfs.h"
+#include "sentry/signal.h"
 #include "sentry/stats.h"
 #include "sentry/syscall.h"
 #include "sentry/trace.h"
@@ -245,6 +246,7 @@ static struct task *first_task(struct fs_context *fs)
 	err = task_create_init(fs, files, cred, &boot, &init);
 	if (err)
 		give_up_err("cannot make the first process", err);
+	signal_ignore(init, config->ignored_signals);
 	if (config->tty)
 		console_own(init);
 	return init;

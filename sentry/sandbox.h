@@ -34,6 +34,8 @@ struct sandbox_config {
 	const u32 *groups;
 	u32 ngroups;
 
+	u64 ignored_signals; /* bit N - 1: the first process ignores signal N, as its caller did */
+
 	u64 memory_limit; /* bytes, 0: none */
 	u32 max_tasks;
 	u64 tmpfs_limit; /* bytes that all in-memory file systems may take together */

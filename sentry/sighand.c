@@ -45,6 +45,15 @@ struct ksigaction sighand_get(struct sighand *sh, int sig)
 	return sh->action[sig - 1];
 }
 
+void signal_ignore(struct task *t, u64 set)
+{
+	struct sighand *sh = t->group->sighand;
+	lock_guard(&sh->lock);
+	for (int sig = 1; sig <= NSIG_MAX; sig++)
+		if (set & SIGMASK(sig))
+			sh->action[sig - 1].handler = KSIG_IGN;
+}
+
 /*
  * execve(2): caught signals go back to their defaults, ignored ones stay so.
  * The sharing that CLONE_SIGHAND without CLONE_THREAD made ends too. The alternate

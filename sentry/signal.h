@@ -59,6 +59,11 @@ int signal_send_pgrp(struct process_group *pg, const siginfo_t *info); /* tasks_
 void signal_send_group_simple(struct thread_group *g, int sig, int code);
 /* May the caller signal it (kill(2) permissions)? 0 or -EPERM. */
 int signal_permission(struct task *sender, struct thread_group *target, int sig);
+/*
+ * Before t's first program: it ignores the signals of the set, as what calls moat did. They stay so
+ * over execve(2), so nohup(1) holds inside.
+ */
+void signal_ignore(struct task *t, u64 set);
 /* A fault or a broken frame: cannot be blocked or ignored; kills if it is. */
 void signal_force(struct task *t, const siginfo_t *info);
 void signal_force_simple(struct task *t, int sig, int code);
