@@ -108,7 +108,7 @@ void syscall_dispatch(struct task *t)
 	struct syscall_args a = {{r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9}};
 	s64 result;
 
-	t->syscall_nr = nr;
+	atomic_store_explicit(&t->syscall_nr, nr, memory_order_relaxed); /* /proc looks */
 	if (__builtin_expect(kernel.trace != NULL, 0))
 		trace_enter(t, nr, &a);
 	if (__builtin_expect(row && row->fn, 1)) {
@@ -121,5 +121,5 @@ void syscall_dispatch(struct task *t)
 	platform_thread_call_regs(t->thread)->rax = (u64)result;
 	if (__builtin_expect(kernel.trace != NULL, 0))
 		trace_exit(t, nr, &a, result);
-	t->syscall_nr = ~0ULL;
+	atomic_store_explicit(&t->syscall_nr, ~0ULL, memory_order_relaxed);
 }

@@ -43,7 +43,7 @@ struct task *task_alloc(void)
 	TAILQ_INIT(&t->tracees);
 	t->altstack.ss_flags = SS_DISABLE;
 	t->timer_slack = t->default_timer_slack = DEFAULT_TIMER_SLACK;
-	t->syscall_nr = ~0ULL;
+	atomic_init(&t->syscall_nr, ~0ULL);
 	t->sched_policy = SCHED_OTHER;
 	t->cpus_allowed = kernel.cpus_online;
 	census_add(&task_census, 1);

@@ -196,7 +196,7 @@ struct task {
 	u64 robust_list_len;
 	struct vfork_wait *vfork; /* the parent waits until this task execs or exits */
 	bool no_new_privs;
-	u64 syscall_nr;                       /* of the call under way, or ~0 */
+	_Atomic u64 syscall_nr;               /* of the call under way, or ~0 */
 	u64 timer_slack, default_timer_slack; /* ns; the latter is what it was started with */
 	struct uptr rseq;
 	u32 rseq_len, rseq_sig;

@@ -29,7 +29,7 @@ static char state_letter(struct task *t)
 	/* Its wait is the host's, behind its last call. */
 	if (atomic_load(&t->futex_queued))
 		return 'S';
-	if (t->syscall_nr != ~0ULL)
+	if (atomic_load_explicit(&t->syscall_nr, memory_order_relaxed) != ~0ULL)
 		return task_self() == t ? 'R' : 'S';
 	lock_guard(&g->siglock);
 	return t->thread && platform_thread_waits(t->thread) ? 'S' : 'R';
