@@ -65,7 +65,7 @@ static void aux_fill(struct exec *x, struct auxv *v, u64 random, u64 platform, u
 	aux(v, AT_UID, user_ns_uid_show(x->cred->user_ns, x->cred->uid));
 	aux(v, AT_EUID, user_ns_uid_show(x->cred->user_ns, x->cred->euid));
 	aux(v, AT_GID, user_ns_gid_show(x->cred->user_ns, x->cred->gid));
-	aux(v, AT_EGID, x->cred->egid);
+	aux(v, AT_EGID, user_ns_gid_show(x->cred->user_ns, x->cred->egid));
 	aux(v, AT_SECURE, x->secure);
 	aux(v, AT_RANDOM, random);
 	aux(v, AT_HWCAP2, platform_auxval(AT_HWCAP2));

@@ -6,6 +6,7 @@
 #include "compat.h"
 #include <grp.h>
 #include <linux/capability.h>
+#include <sys/auxv.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -81,6 +82,16 @@ static void peer(int fd)
 	printf("peer %d %d\n", (int)c.uid, (int)c.gid);
 }
 
+/* Its ids as the aux vector has them, for a program that has just been executed. */
+static int auxv_report(void)
+{
+	NUM(getauxval(AT_UID));
+	NUM(getauxval(AT_EUID));
+	NUM(getauxval(AT_GID));
+	NUM(getauxval(AT_EGID));
+	return 0;
+}
+
 /* Maps itself, as anybody may. */
 static void self_mapped(void)
 {
@@ -135,6 +146,9 @@ static void self_mapped(void)
 	RES(unshare(CLONE_NEWUSER));
 	show_ids();
 	YES(prctl(PR_GET_DUMPABLE) == 1);
+	fflush(stdout);
+	execl("/proc/self/exe", "user_namespaces", "auxv", NULL);
+	die("exec");
 }
 
 static void mapped_by_parent(void)
@@ -193,11 +207,13 @@ static int child(void *arg)
 	_exit(0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static char stack[65536] __attribute__((aligned(16)));
 	char here[64];
 
+	if (argc > 1 && !strcmp(argv[1], "auxv"))
+		return auxv_report();
 	if (geteuid() != 0)
 		skip("needs root");
 	need_root_mount();
