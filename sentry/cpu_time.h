@@ -23,7 +23,6 @@ static inline u64 cpu_time_total(struct cpu_time c)
 	return c.user + c.system;
 }
 
-/* Neither goes backwards. The first asks t's host thread if t is the caller. */
 /*
  * What a thread has used while it runs guest code only itself can tell: it is made to, soon. Any
  * context.
@@ -31,6 +30,7 @@ static inline u64 cpu_time_total(struct cpu_time c)
 void task_usage_poke(struct task *t);
 /* The calling task's part of that. */
 void task_usage_tell(struct task *t);
+/* Neither goes backwards. The first asks t's host thread if t is the caller. */
 struct cpu_time task_cpu_time(struct task *t);
 /* All threads, dead ones included. */
 struct cpu_time group_cpu_time(struct thread_group *g);

@@ -59,11 +59,11 @@ void group_exit_locked(struct thread_group *g, int wait_status);
 /* t no longer takes signals: another thread is to look at the shared ones it might have. */
 void signal_retarget_locked(struct task *t, u64 set);
 
-/* What kill(2) and kin say of their sender. */
 /* Does info carry the sender's pid and uid, as kill's does (has_si_pid_and_uid)? */
 bool signal_has_sender(const siginfo_t *info);
 /* What a guest has made up for sender to send: its numbers become the sentry's. */
 void signal_info_given(struct task *sender, siginfo_t *info);
+/* What kill(2) and kin say of their sender. */
 void signal_info_from(struct task *sender, int sig, int code, siginfo_t *info);
 /* kill(2) to a process group: permission for at least one member. tasks_lock held. */
 int signal_kill_pgrp_locked(struct task *sender, struct process_group *pg, const siginfo_t *info);

@@ -237,12 +237,12 @@ static void run(struct task *t)
 			t->report_exit = false;
 			ptrace_call_exit(t);
 		}
+		platform_thread_looks(t->thread);
 		/*
 		 * A queued futex wait goes to the host first even when a signal is there: it is
 		 * interrupted at once, and only then has the result that the signal's
 		 * frame must hold.
 		 */
-		platform_thread_looks(t->thread);
 		if (!t->futex_queued && must_look(t, in_syscall) && !signal_deliver(t))
 			return;
 		if (atomic_load_explicit(&t->works, memory_order_relaxed))

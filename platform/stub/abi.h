@@ -202,8 +202,7 @@ struct stub_params {
 	u64 token;              /* of the fork by which this stub came: see spawn.c */
 	s32 socket;             /* by which files come */
 	u32 gate_len, call_len;
-	u64 gate[STUB_FILTER_MAX]; /* struct sock_filter: the instruction pointer and the magic call
-	                            */
+	u64 gate[STUB_FILTER_MAX]; /* struct sock_filter: the instruction pointer */
 	u64 call[STUB_FILTER_MAX]; /* struct sock_filter: the stub's own calls */
 };
 

@@ -4,11 +4,12 @@
  * This file ties its parts together.
  *
  *	zygote.c    the first stub			space.c     spaces and threads
- *	attach.c    forked children get their context	exchange.c  replies and requests
+ *	attach.c    which process a child is		exchange.c  replies and requests
  *	armed.c     what workers look at		guestmem.c  copying
  *	sigframe.c  signal frames and FPU state		probe.c     what the host must have
- *	patch.c     call sites that do not trap		patch_plan.c  which can be rewritten, and
- *how; patch_view.c  what others see of it; stats.c  counters
+ *	overdue.c   who does not answer			stock.c     spaces made ahead
+ *	patch.c     call sites that do not trap		patch_plan.c  which, and how
+ *	patch_view.c  what others see of them		stats.c     counters
  *
  * Host calls: sched_getaffinity, before lock-down.
  */
