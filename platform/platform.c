@@ -6,6 +6,7 @@
 #include <cpuid.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 static const struct platform_ops *platform;
 
@@ -107,7 +108,18 @@ size_t platform_xstate_size(void)
 
 u64 platform_auxval(u64 type)
 {
-	return platform ? platform->auxval(type) : 0;
+	if (!platform)
+		return 0;
+	switch (type) {
+	case AT_SYSINFO_EHDR:
+		return platform->vdso();
+	case AT_HWCAP:
+	case AT_HWCAP2:
+	case AT_MINSIGSTKSZ:
+	case AT_CLKTCK:
+		return getauxval(type);
+	}
+	return 0;
 }
 
 int platform_space_create(struct platform_space **space, struct platform_thread **thread)
@@ -184,22 +196,26 @@ void platform_thread_regs_changed(struct platform_thread *t)
 
 void platform_thread_set_identity(struct platform_thread *t, const struct thread_identity *id)
 {
-	platform->set_identity(t, id);
+	if (platform->set_identity)
+		platform->set_identity(t, id);
 }
 
 void platform_thread_set_parent(struct platform_thread *t, s32 ppid)
 {
-	platform->set_parent(t, ppid);
+	if (platform->set_parent)
+		platform->set_parent(t, ppid);
 }
 
 void platform_thread_set_any_cpu(struct platform_thread *t, bool any)
 {
-	platform->set_any_cpu(t, any);
+	if (platform->set_any_cpu)
+		platform->set_any_cpu(t, any);
 }
 
 void platform_set_names(const struct new_utsname *names)
 {
-	platform->set_names(names);
+	if (platform->set_names)
+		platform->set_names(names);
 }
 
 int platform_thread_usage(struct platform_thread *t, struct rusage *out)
@@ -243,7 +259,7 @@ int platform_thread_queue(struct platform_thread *t, const struct hostop *op)
 {
 	if (t->ops == HOSTOPS_MAX)
 		return -ENOSPC;
-	platform->settle(t);
+	platform_thread_settle(t);
 	t->op[t->ops] = *op;
 	t->ops++;
 	return 0;
@@ -251,7 +267,8 @@ int platform_thread_queue(struct platform_thread *t, const struct hostop *op)
 
 void platform_thread_settle(struct platform_thread *t)
 {
-	platform->settle(t);
+	if (platform->settle)
+		platform->settle(t);
 }
 
 s64 platform_thread_sync(struct platform_thread *t)

@@ -38,6 +38,12 @@ struct platform_thread;
 #define GUEST_MIN 0x10000UL
 #define GUEST_MAX 0x7ff000000000UL
 
+/* No part of it is the stub's. */
+static inline bool guest_range(u64 addr, u64 n)
+{
+	return addr < GUEST_MAX && n <= GUEST_MAX - addr;
+}
+
 enum event_kind {
 	EVENT_SYSCALL,   /* regs.orig_rax is the number; regs.rip is behind the instruction */
 	EVENT_FAULT,     /* a synchronous signal: event.fault */

@@ -29,7 +29,7 @@ struct platform_ops {
 	_Atomic u32 *(*doorbell)(void);
 	void (*stats_print)(int fd);
 	void (*shutdown)(void);
-	u64 (*auxval)(u64 type);
+	u64 (*vdso)(void); /* where guests have it; 0: nowhere */
 	int (*space_create)(struct platform_space **space, struct platform_thread **thread);
 	int (*space_fork)(struct platform_thread *t, struct platform_space **space,
 	                  struct platform_thread **child);
@@ -37,6 +37,7 @@ struct platform_ops {
 	unsigned (*space_threads)(struct platform_space *space);
 	void (*thread_exit)(struct platform_thread *t);
 	void (*space_kill)(struct platform_space *space);
+	/* All four are absent where nothing is answered without the sentry. */
 	void (*set_identity)(struct platform_thread *t, const struct thread_identity *id);
 	void (*set_parent)(struct platform_thread *t, s32 ppid);
 	void (*set_any_cpu)(struct platform_thread *t, bool any);
@@ -45,7 +46,8 @@ struct platform_ops {
 	u64 (*space_cpu_time)(struct platform_space *s);
 	int (*run)(struct platform_thread *t, struct event *event, int *failed_op);
 	s64 (*sync)(struct platform_thread *t);
-	/* An operation is about to be queued: what has been written to guest memory comes first. */
+	/* An operation is about to be queued: what has been written to guest memory comes first.
+	 * Absent: it is there at once. */
 	void (*settle)(struct platform_thread *t);
 	bool (*ops_done)(const struct platform_thread *t);
 	bool (*waits)(const struct platform_thread *t); /* absent: the sentry knows of all waits */

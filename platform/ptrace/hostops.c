@@ -22,11 +22,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static bool guest_range(u64 addr, u64 n)
-{
-	return addr < GUEST_MAX && n <= GUEST_MAX - addr;
-}
-
 /* Of a guest's flags only these mean anything to the host; the filter allows no others. */
 static u32 mmap_flags(s32 flags)
 {

@@ -18,7 +18,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -70,37 +69,6 @@ static void shutdown(void)
 		ptrace_space_kill(tracing.zygote->base.space);
 }
 
-static u64 auxval(u64 type)
-{
-	switch (type) {
-	case AT_SYSINFO_EHDR:
-		return ptrace_vdso();
-	case AT_HWCAP:
-	case AT_HWCAP2:
-	case AT_MINSIGSTKSZ:
-	case AT_CLKTCK:
-		return getauxval(type);
-	}
-	return 0;
-}
-
-static void set_identity(struct platform_thread *t unused_arg,
-                         const struct thread_identity *id unused_arg)
-{
-}
-
-static void set_parent(struct platform_thread *t unused_arg, s32 ppid unused_arg)
-{
-}
-
-static void set_any_cpu(struct platform_thread *t unused_arg, bool any unused_arg)
-{
-}
-
-static void set_names(const struct new_utsname *names unused_arg)
-{
-}
-
 static int usage(struct platform_thread *pt, struct rusage *out)
 {
 	struct ptrace_thread *t = ptrace_thread(pt);
@@ -118,11 +86,6 @@ static u64 space_cpu_time(struct platform_space *s)
 	return process_cpu_time(s->pid);
 }
 
-/* What has been written is there. */
-static void settle(struct platform_thread *t unused_arg)
-{
-}
-
 const struct platform_ops ptrace_platform = {
     .name = "ptrace",
     .workers = 1,
@@ -132,22 +95,17 @@ const struct platform_ops ptrace_platform = {
     .doorbell = doorbell,
     .stats_print = stats_print,
     .shutdown = shutdown,
-    .auxval = auxval,
+    .vdso = ptrace_vdso,
     .space_create = ptrace_space_create,
     .space_fork = ptrace_space_fork,
     .thread_clone = ptrace_thread_clone,
     .space_threads = ptrace_space_threads,
     .thread_exit = ptrace_thread_exit,
     .space_kill = ptrace_space_kill,
-    .set_identity = set_identity,
-    .set_parent = set_parent,
-    .set_any_cpu = set_any_cpu,
-    .set_names = set_names,
     .usage = usage,
     .space_cpu_time = space_cpu_time,
     .run = ptrace_run,
     .sync = ptrace_sync,
-    .settle = settle,
     .ops_done = ptrace_ops_done,
     .interrupt = ptrace_interrupt,
     .space_read = ptrace_space_read,

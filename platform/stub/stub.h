@@ -34,11 +34,6 @@ static inline s64 host6(long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 }
 #define host3(nr, a, b, c) host6((nr), (u64)(a), (u64)(b), (u64)(c), 0, 0, 0)
 
-static inline bool guest_range(u64 addr, u64 n)
-{
-	return addr < GUEST_MAX && n <= GUEST_MAX - addr;
-}
-
 /* entry.S */
 noreturn void stub_leave(struct stub_context *ctx, struct host_ucontext *uc);
 void stub_restorer(void);

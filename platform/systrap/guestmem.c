@@ -6,45 +6,14 @@
  *
  * Every access is cut off at GUEST_MAX: a guest must not reach the stub's
  * memory by giving the sentry an address.
- *
- * Host calls: process_vm_readv, process_vm_writev.
  */
+#include "platform/process_memory.h"
 #include "platform/systrap/systrap.h"
 #include <errno.h>
 #include <string.h>
-#include <sys/uio.h>
 
 /* Above this two copies by way of the window cost more than the host's one. */
 #define ASK_MAX 4096u
-
-static size_t guest_limit(u64 addr, size_t n)
-{
-	if (addr >= GUEST_MAX)
-		return 0;
-	return min_of(n, GUEST_MAX - addr);
-}
-
-size_t vm_read(u32 pid, void *dst, u64 src, size_t n)
-{
-	struct iovec local = {dst, n}, remote = {(void *)src, n};
-	ssize_t got;
-	if (n == 0)
-		return 0;
-	atomic_fetch_add_explicit(&systrap_stats.host_copies, 1, memory_order_relaxed);
-	got = process_vm_readv((pid_t)pid, &local, 1, &remote, 1, 0);
-	return got < 0 ? 0 : (size_t)got;
-}
-
-size_t vm_write(u32 pid, u64 dst, const void *src, size_t n)
-{
-	struct iovec local = {(void *)src, n}, remote = {(void *)dst, n};
-	ssize_t got;
-	if (n == 0)
-		return 0;
-	atomic_fetch_add_explicit(&systrap_stats.host_copies, 1, memory_order_relaxed);
-	got = process_vm_writev((pid_t)pid, &local, 1, &remote, 1, 0);
-	return got < 0 ? 0 : (size_t)got;
-}
 
 size_t space_read(struct platform_space *s, void *dst, u64 src, size_t n)
 {
@@ -255,7 +224,6 @@ static size_t guest_write(struct uspace *u, u64 dst, const void *src, size_t n)
 static size_t guest_read_str(struct uspace *u, char *dst, u64 src, size_t n)
 {
 	struct systrap_thread *t = uspace_thread(u);
-	size_t done = 0;
 	n = guest_limit(src, n);
 	for (unsigned i = 0; i < t->ins && t->outs == 0; i++) {
 		const struct stub_segment *s = &t->in[i];
@@ -277,18 +245,7 @@ static size_t guest_read_str(struct uspace *u, char *dst, u64 src, size_t n)
 		memcpy(dst, window(t, t->window_used), got);
 		return got;
 	}
-	/* Page by page, as the string may end just before memory that is not there. */
-	while (done < n) {
-		size_t piece = min_of(n - done, PAGE_SIZE - ((src + done) & (PAGE_SIZE - 1)));
-		size_t got = vm_read(t->base.space->pid, dst + done, src + done, piece);
-		size_t len = strnlen(dst + done, got);
-		if (len < got)
-			return done + len + 1;
-		done += got;
-		if (got < piece)
-			break;
-	}
-	return done;
+	return vm_read_str(t->base.space->pid, dst, src, n);
 }
 
 /* More is not worth the window: the host copies it in one call. */

@@ -6,9 +6,8 @@
  * The same holds for text that the guest makes writable, and for text that moves, as the way back
  * from a slot leads to where the site was. As everywhere in patch.c, a site is one only if its jump
  * is in memory.
- *
- * Host calls: process_vm_readv, process_vm_writev.
  */
+#include "platform/process_memory.h"
 #include "platform/systrap/patch_internal.h"
 #include <string.h>
 

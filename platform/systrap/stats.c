@@ -3,6 +3,7 @@
  * and the host calls that this cost. Counters of the stubs are the guests' word: they decide
  * nothing.
  */
+#include "platform/process_memory.h"
 #include "platform/systrap/systrap.h"
 #include <stdio.h>
 
@@ -62,7 +63,7 @@ static void print_waits(int fd)
 	        "guest memory: asked for      %llu\n"
 	        "  copied by the host         %llu\n"
 	        "host calls for guests' maps  %llu\n",
-	        N(asks), N(host_copies), N(hostops));
+	        N(asks), (unsigned long long)atomic_load(&vm_copies), N(hostops));
 }
 
 void systrap_stats_print(int fd)

@@ -19,7 +19,6 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <time.h>
 #include <unistd.h>
 #include <x86intrin.h>
@@ -99,20 +98,6 @@ static void systrap_shutdown(void)
 		space_kill(systrap.zygote_space);
 }
 
-static u64 systrap_auxval(u64 type)
-{
-	switch (type) {
-	case AT_SYSINFO_EHDR:
-		return zygote_vdso();
-	case AT_HWCAP:
-	case AT_HWCAP2:
-	case AT_MINSIGSTKSZ:
-	case AT_CLKTCK:
-		return getauxval(type);
-	}
-	return 0;
-}
-
 static void set_identity(struct platform_thread *pt, const struct thread_identity *id)
 {
 	struct stub_context *ctx = systrap_thread(pt)->ctx;
@@ -149,7 +134,7 @@ const struct platform_ops systrap_platform = {
     .doorbell = systrap_doorbell,
     .stats_print = systrap_stats_print,
     .shutdown = systrap_shutdown,
-    .auxval = systrap_auxval,
+    .vdso = zygote_vdso,
     .space_create = space_create,
     .space_fork = space_fork,
     .thread_clone = thread_clone,

@@ -86,8 +86,7 @@ extern struct systrap_state {
 } systrap;
 
 extern struct systrap_stats {
-	_Atomic u64 calls, faults, interrupts, wakes, asks, host_copies, forks, clones, lingers,
-	    hostops;
+	_Atomic u64 calls, faults, interrupts, wakes, asks, forks, clones, lingers, hostops;
 	/* As the stubs say, added up when a thread ends. */
 	_Atomic u64 direct_calls, stub_waits, stub_sleeps, stub_rings;
 	_Atomic u64 fast_calls, patched, repairs, fetches, undone;
@@ -207,8 +206,6 @@ void guestmem_begin(struct systrap_thread *t);
 void guestmem_reply(struct systrap_thread *t);
 void guestmem_flush(struct systrap_thread *t);
 void guestmem_settle(struct platform_thread *t);
-size_t vm_read(u32 pid, void *dst, u64 src, size_t n);
-size_t vm_write(u32 pid, u64 dst, const void *src, size_t n);
 size_t space_read(struct platform_space *s, void *dst, u64 src, size_t n);
 size_t space_write(struct platform_space *s, u64 dst, const void *src, size_t n);
 
