@@ -248,6 +248,22 @@ COMPAT_INLINE int reap(const char *what, pid_t pid)
 	return status;
 }
 
+/* Processes that take turns: one waits at the end of a pipe until another passes at its other end.
+ */
+COMPAT_INLINE void turn_pass(int fd)
+{
+	if (write(fd, "x", 1) != 1)
+		die("write");
+}
+
+COMPAT_INLINE void turn_await(int fd)
+{
+	char c;
+
+	if (read(fd, &c, 1) != 1)
+		die("read");
+}
+
 COMPAT_INLINE pid_t fork_child(void)
 {
 	pid_t pid = fork();

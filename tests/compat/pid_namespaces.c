@@ -10,20 +10,6 @@
 
 static int to[2], from[2];
 
-static void pass(int fd)
-{
-	if (write(fd, "x", 1) != 1)
-		die("write");
-}
-
-static void await(int fd)
-{
-	char c;
-
-	if (read(fd, &c, 1) != 1)
-		die("read");
-}
-
 static pid_t fork_exit(void)
 {
 	pid_t pid = fork_child();
@@ -138,14 +124,14 @@ static void init_is_special(void)
 	if (pid == 0) {
 		RES(kill(1, SIGKILL));
 		if (fork() == 0) {
-			await(to[0]);
+			turn_await(to[0]);
 			NUM(getppid());
 			_exit(9);
 		}
 		_exit(4);
 	}
 	reap("child", pid);
-	pass(to[1]);
+	turn_pass(to[1]);
 	pid = wait(&st);
 	YES(pid > 1 && WIFEXITED(st) && WEXITSTATUS(st) == 9);
 	/* What is left when init ends ends with it. */
@@ -172,17 +158,17 @@ static void from_outside(void)
 
 	if (pid == 0) {
 		note_signal(SIGUSR1);
-		pass(from[1]);
+		turn_pass(from[1]);
 		sigsuspend(&none);
 		NUM(got_pid);
 		YES(got_code == SI_USER);
-		pass(from[1]);
+		turn_pass(from[1]);
 		for (;;)
 			pause();
 	}
-	await(from[0]);
+	turn_await(from[0]);
 	kill(pid, SIGUSR1);
-	await(from[0]);
+	turn_await(from[0]);
 	snprintf(path, sizeof(path), "/proc/%d/ns/pid", pid);
 	fd = open(path, O_RDONLY);
 	kill(pid, SIGTERM); /* has no handler */

@@ -13,20 +13,6 @@
 
 static int to[2], from[2];
 
-static void pass(int fd)
-{
-	if (write(fd, "x", 1) != 1)
-		die("write");
-}
-
-static void await(int fd)
-{
-	char c;
-
-	if (read(fd, &c, 1) != 1)
-		die("read");
-}
-
 static const char *store(const char *file, const char *text)
 {
 	int fd = open(file, O_WRONLY), e = 0;
@@ -159,8 +145,8 @@ static void mapped_by_parent(void)
 
 	if (pid == 0) {
 		RES(unshare(CLONE_NEWUSER));
-		pass(from[1]);
-		await(to[0]);
+		turn_pass(from[1]);
+		turn_await(to[0]);
 		show_ids();
 		RES(setgroups(2, (gid_t[]){3, 1}));
 		RES(setgroups(1, (gid_t[]){300}));
@@ -173,7 +159,7 @@ static void mapped_by_parent(void)
 		RES(kill(getppid(), 0));
 		_exit(0);
 	}
-	await(from[0]);
+	turn_await(from[0]);
 	STR(store_of(pid, "uid_map", "0 10 10\n5 2000 10\n"));
 	STR(store_of(pid, "uid_map", "0 10 10\n10 10 10\n"));
 	STR(store_of(pid, "uid_map", ""));
@@ -184,7 +170,7 @@ static void mapped_by_parent(void)
 	printf("%s", get_file(line));
 	snprintf(line, sizeof(line), "/proc/%d/ns/user", pid);
 	fd = open(line, O_RDONLY);
-	pass(to[1]);
+	turn_pass(to[1]);
 	reap("child", pid);
 	RES(setns(fd, CLONE_NEWNET));
 	RES(setns(fd, CLONE_NEWUSER));

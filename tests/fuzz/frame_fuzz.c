@@ -8,18 +8,11 @@
 #define marshal_deliver frame_fuzz_deliver
 #include "platform/stub/frame.c"
 #include "platform/stub/registers.c"
-#include "tests/unit/platform/stub_double.h"
+#include "tests/unit/platform/frame_double.h"
 
-#define EXTENDED 1024u
-#define FEATURES 7ULL
-#define STACK    (4 * PAGE_SIZE)
+#define STACK (4 * PAGE_SIZE)
 
 static struct stub_context *ctx;
-static struct host_frame frame;
-static _Alignas(64) union {
-	struct host_xstate x;
-	u8 bytes[EXTENDED];
-} fpu;
 
 bool frame_fuzz_deliver(const struct stub_context *c, const struct stub_reply *reply)
 {
@@ -28,25 +21,11 @@ bool frame_fuzz_deliver(const struct stub_context *c, const struct stub_reply *r
 
 static void begin(void)
 {
-	const u32 magic2 = HOST_FP_MAGIC2;
-
-	memset(&frame, 0, sizeof(frame));
-	memset(&fpu, 0, sizeof(fpu));
+	frame_double_reset();
 	memset(&ctx->reply, 0, sizeof(ctx->reply));
 	memset(&ctx->request, 0, sizeof(ctx->request));
 	memset((void *)GUEST_PAGE, 0, STACK);
-	fpu.x.magic1 = HOST_FP_MAGIC1;
-	fpu.x.extended_size = EXTENDED;
-	fpu.x.xstate_size = EXTENDED - 4;
-	fpu.x.xfeatures = FEATURES;
-	fpu.x.header_xfeatures = FEATURES;
-	fpu.x.mxcsr = 0x1fa0;
-	fpu.x.mxcsr_mask = 0xffff;
-	memcpy(fpu.bytes + EXTENDED - 4, &magic2, 4);
-	frame.uc.mc.fpstate = (u64)&fpu;
-	frame.uc.mc.cs = 0x33;
 	frame.uc.mc.ss = 0x2b;
-	frame.uc.mc.eflags = 0x246;
 	ctx->reply.frame.sp = GUEST_PAGE + STACK - 64;
 	ctx->reply.frame.signo = 10;
 	ctx->reply.frame.handler = 0x401000;

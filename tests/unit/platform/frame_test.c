@@ -3,18 +3,9 @@
 #define marshal_deliver frame_test_deliver
 #include "platform/stub/frame.c"
 #include "platform/stub/registers.c"
-#include "tests/unit/platform/stub_double.h"
-
-#define EXTENDED 1024u
-#define FEATURES 7ULL
+#include "tests/unit/platform/frame_double.h"
 
 static struct stub_context *ctx;
-static struct host_frame frame;
-/* The host's own area: legacy part, header, one more component, magic. */
-static _Alignas(64) union {
-	struct host_xstate x;
-	u8 bytes[EXTENDED];
-} fpu;
 
 bool frame_test_deliver(const struct stub_context *c, const struct stub_reply *reply)
 {
@@ -23,23 +14,11 @@ bool frame_test_deliver(const struct stub_context *c, const struct stub_reply *r
 
 static void setup(void)
 {
-	const u32 magic2 = HOST_FP_MAGIC2;
 	ctx = context_create();
 	memset(ctx, 0, sizeof(*ctx));
-	memset(&frame, 0, sizeof(frame));
+	frame_double_reset();
 	map_at(GUEST_PAGE, 4 * PAGE_SIZE);
-	fpu.x.magic1 = HOST_FP_MAGIC1;
-	fpu.x.extended_size = EXTENDED;
-	fpu.x.xstate_size = EXTENDED - 4;
-	fpu.x.xfeatures = FEATURES;
-	fpu.x.header_xfeatures = FEATURES;
-	fpu.x.mxcsr = 0x1fa0;
-	fpu.x.mxcsr_mask = 0xffff;
 	fpu.x.xmm[0] = 42;
-	memcpy(fpu.bytes + EXTENDED - 4, &magic2, 4);
-	frame.uc.mc.fpstate = (u64)&fpu;
-	frame.uc.mc.cs = 0x33;
-	frame.uc.mc.eflags = 0x246;
 	ctx->reply.frame.sp = GUEST_PAGE + 4 * PAGE_SIZE - 64;
 	ctx->reply.frame.signo = 10;
 	ctx->reply.frame.handler = 0x401000;
