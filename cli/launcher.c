@@ -30,6 +30,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -88,16 +89,25 @@ static void start_sentry(struct launcher *l, struct run_options *o)
 	l->control = pair[0];
 }
 
-/* The signals that the caller ignores, as a mask: bit N - 1 for signal N. */
+/*
+ * The signals that the caller ignores, as a mask: bit N - 1 for signal N. Asked of the kernel,
+ * since the C library's sigaction() refuses the two that it uses itself, 32 and 33.
+ */
 static u64 signals_ignored(void)
 {
-	struct sigaction sa;
-	u64 mask = 0;
+	struct {
+		void (*handler)(int);
+		unsigned long flags;
+		void (*restorer)(void);
+		u64 mask;
+	} action;
+	u64 ignored = 0;
 
 	for (int sig = 1; sig < _NSIG; sig++)
-		if (sigaction(sig, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN)
-			mask |= 1ULL << (sig - 1);
-	return mask;
+		if (syscall(SYS_rt_sigaction, sig, NULL, &action, sizeof(action.mask)) == 0 &&
+		    action.handler == SIG_IGN)
+			ignored |= 1ULL << (sig - 1);
+	return ignored;
 }
 
 /* Signals that are passed on, and those that the launcher itself looks at. */
