@@ -329,6 +329,14 @@ void fiber_yield(void)
 	sched_yield_fiber(f);
 }
 
+bool fiber_breathe(void)
+{
+	if (!fiber_self())
+		return true;
+	fiber_yield();
+	return !fiber_interrupted(fiber_self());
+}
+
 /* A guest whose call is going to take long need not spin for its end. */
 static void tell_guest(const struct fiber *f)
 {

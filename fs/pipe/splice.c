@@ -363,7 +363,7 @@ ssize_t sendfile_files(struct file *out, struct file *in, u64 *inpos, size_t n)
 			break;
 		*pos += k;
 		done += k;
-		if ((size_t)k < got)
+		if ((size_t)k < got || !fiber_breathe())
 			break;
 	}
 	free(buf);

@@ -29,11 +29,6 @@ static ssize_t copy_piece(struct file *in, u64 *inpos, struct file *out, u64 *ou
 	return put;
 }
 
-static bool signal_pending(void)
-{
-	return fiber_self() && fiber_interrupted(fiber_self());
-}
-
 ssize_t vfs_copy(struct file *in, u64 *inpos, struct file *out, u64 *outpos, size_t n)
 {
 	size_t total = 0;
@@ -47,9 +42,9 @@ ssize_t vfs_copy(struct file *in, u64 *inpos, struct file *out, u64 *outpos, siz
 	if (!buf)
 		return -ENOMEM;
 	while (total < n) {
-		r = signal_pending()
-		        ? -ERESTARTSYS
-		        : copy_piece(in, inpos, out, outpos, buf, min_of(n - total, PIECE));
+		r = fiber_breathe()
+		        ? copy_piece(in, inpos, out, outpos, buf, min_of(n - total, PIECE))
+		        : -ERESTARTSYS;
 		if (r <= 0)
 			break;
 		total += (size_t)r;
