@@ -13,12 +13,14 @@
 #include "sentry/syscall.h"
 #include "sentry/task_internal.h"
 #include <errno.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 
 /* What a shell reports for a program that is not there, or cannot be run. */
-#define EXIT_NOT_FOUND  127
-#define EXIT_CANNOT_RUN 126
+#define EXIT_NOT_FOUND   127
+#define EXIT_CANNOT_RUN  126
+#define EXIT_MOAT_FAILED 125
 
 /* The trap flag: the processor stops after each instruction. */
 #define EFLAGS_TF 0x100UL
@@ -48,15 +50,16 @@ static bool boot(struct task *t)
 	if (err) {
 		if (mm)
 			mm_put(mm);
-		log_error("cannot create an address space: error %d", -err);
+		log_error("cannot create an address space: %s", strerror(-err));
+		t->exit_code = EXIT_MOAT_FAILED << 8;
 	} else {
 		mm->space = space;
 		task_adopt_image(t, mm, thread);
 		err = t->boot->fn(t, t->boot);
+		if (err)
+			t->exit_code = (err == -ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN) << 8;
 	}
 	t->boot = NULL;
-	if (err)
-		t->exit_code = (err == -ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN) << 8;
 	return err == 0;
 }
 

@@ -3,7 +3,8 @@
  * seccomp profile, a tracer that is there already) cannot be asked for, so it is tried, with a
  * child that does nothing else.
  *
- * Host calls: clone, prctl, kill, getpid in the child; ptrace, wait4, kill, process_vm_readv.
+ * Host calls: clone; prctl, getppid, kill, getpid in the child; ptrace, wait4, kill,
+ * process_vm_readv.
  */
 #include "platform/ptrace/ptrace.h"
 #include <errno.h>
@@ -17,9 +18,12 @@
 
 static int probe_word = 4711; /* read from the child */
 
-static noreturn void probe_child(void)
+static noreturn void probe_child(pid_t parent)
 {
 	syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	/* It may have died before that: a child that stops itself would stay for ever. */
+	if (syscall(SYS_getppid) != parent)
+		_exit(126);
 	syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
 	syscall(SYS_kill, syscall(SYS_getpid), SIGSTOP);
 	for (;;)
@@ -77,13 +81,13 @@ static const char *probe(pid_t pid)
 
 const char *ptrace_unsupported(void)
 {
-	pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+	pid_t parent = getpid(), pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
 	const char *lacking;
 
 	if (pid < 0)
 		return "no process can be started";
 	if (pid == 0)
-		probe_child();
+		probe_child(parent);
 	lacking = probe(pid);
 	kill(pid, SIGKILL);
 	while (waitpid(pid, NULL, __WALL) == pid)

@@ -116,7 +116,9 @@ static void step(struct setup *s, long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u6
 		return;
 	result = inject_call(s->t, nr, a, b, c, d, e, f);
 	if (result < 0 && result >= -4095) {
-		log_error("ptrace: the zygote's call %ld failed: %lld", nr, (long long)result);
+		if (result != -ESRCH)
+			log_error("ptrace: the zygote's call %ld failed: %s", nr,
+			          strerror((int)-result));
 		s->err = result;
 	}
 }
@@ -222,19 +224,16 @@ static int await_waiting(struct ptrace_thread *t)
 	}
 }
 
-int zygote_attach(void)
+static int zygote_set_up(void)
 {
 	struct platform_space *space;
 	struct setup s = {0};
-	int err = (int)tracer_request(PTRACE_SEIZE, zygote_pid, 0, (void *)TRACE_OPTIONS);
 
-	if (!err)
-		err = space_adopt(zygote_pid, &space, &s.t);
-	if (err) {
-		log_error("ptrace: cannot trace the zygote: %s", strerror(-err));
-		return err;
-	}
-	s.err = await_waiting(s.t);
+	s.err = tracer_request(PTRACE_SEIZE, zygote_pid, 0, (void *)TRACE_OPTIONS);
+	if (!s.err)
+		s.err = space_adopt(zygote_pid, &space, &s.t);
+	if (!s.err)
+		s.err = await_waiting(s.t);
 	if (s.err)
 		return (int)s.err;
 	move_memory(&s);
@@ -243,4 +242,16 @@ int zygote_attach(void)
 	if (!s.err)
 		tracing.zygote = s.t;
 	return (int)s.err;
+}
+
+int zygote_attach(void)
+{
+	int err = zygote_set_up();
+
+	if (err == -ESRCH || err == -ECHILD)
+		log_error("ptrace: the process that forks address spaces has died");
+	else if (err)
+		log_error("ptrace: cannot trace the process that forks address spaces: %s",
+		          strerror(-err));
+	return err;
 }

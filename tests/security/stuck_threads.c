@@ -135,6 +135,8 @@ int main(int argc, char **argv)
 		well();
 		return 9;
 	}
+	if (!stub_is_there())
+		return NOTHING_THERE;
 	stub_find();
 	for (unsigned r = 0; r < rounds(); r++) {
 		for (size_t i = 0; i < COUNT(attempts); i++)
