@@ -32,6 +32,7 @@ enum option_id {
 	OPT_STATS,
 	OPT_WORKERS,
 	OPT_PLATFORM,
+	OPT_MM,
 	OPT_PATCH,
 	OPT_NO_PATCH,
 	OPT_DIRECT,
@@ -60,6 +61,7 @@ static const struct option long_options[] = {
     {"stats", no_argument, NULL, OPT_STATS},
     {"workers", required_argument, NULL, OPT_WORKERS},
     {"platform", required_argument, NULL, OPT_PLATFORM},
+    {"mm", required_argument, NULL, OPT_MM},
     {"patch", no_argument, NULL, OPT_PATCH},
     {"no-patch", no_argument, NULL, OPT_NO_PATCH},
     {"direct", no_argument, NULL, OPT_DIRECT},
@@ -103,6 +105,10 @@ static const char help_text[] =
     "  --platform NAME         systrap, ptrace (slower, needs less of the host; one worker); "
     "default:\n"
     "                          the first of them that works here, see 'moat doctor'\n"
+    "  --mm plain|checked      check when it happens, too, that a program's own process changes "
+    "its\n"
+    "                          memory and forks only as the sentry has told it (default: plain;\n"
+    "                          ptrace knows no other way)\n"
     "  --patch, --no-patch     rewrite system calls that programs make often, so that they do not\n"
     "                          trap (default: yes; systrap only)\n"
     "  --direct, --no-direct   answer what a process may know about itself without asking the\n"
@@ -328,6 +334,11 @@ static void apply(struct run_options *o, int id, char *arg)
 		if (strcmp(arg, "systrap") && strcmp(arg, "ptrace"))
 			bad_usage("--platform", arg, "'systrap' or 'ptrace' is needed");
 		c->platform = arg;
+		break;
+	case OPT_MM:
+		if (strcmp(arg, "plain") && strcmp(arg, "checked"))
+			bad_usage("--mm", arg, "'plain' or 'checked' is needed");
+		c->mm_checked = !strcmp(arg, "checked");
 		break;
 	case OPT_PATCH:
 		c->patch = true;

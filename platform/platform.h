@@ -101,6 +101,8 @@ struct platform_config {
 	const struct marshal_desc *marshal; /* MARSHAL_NR entries */
 	bool patch;                         /* rewrite call sites (fast path) */
 	bool direct;                        /* the stub answers what needs no sentry */
+	bool mm_checked; /* every change of a stub's memory, and every fork, is checked when it
+	                    happens */
 	bool debug;
 	bool trace_all; /* the stub answers nothing itself: the sentry sees every call */
 	/*

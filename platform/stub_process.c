@@ -63,6 +63,7 @@ void stub_process_shed(int socket, pid_t parent)
 {
 	const u64 no_signals = 0;
 	const struct rlimit no_core = {0, 0};
+	struct rlimit files;
 
 	syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (syscall(SYS_getppid) != parent)
@@ -81,6 +82,11 @@ void stub_process_shed(int socket, pid_t parent)
 	syscall(SYS_set_robust_list, NULL, 24);
 	syscall(SYS_set_tid_address, NULL);
 	syscall(SYS_prlimit64, 0, RLIMIT_CORE, &no_core, NULL);
+	if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &files) == 0) {
+		files.rlim_max = min_of(files.rlim_max, (rlim_t)STUB_FILES_MAX);
+		files.rlim_cur = files.rlim_max;
+		syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &files, NULL);
+	}
 	privileges_drop_all();
 	syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
 	syscall(SYS_prctl, PR_SET_NAME, "moat-stub", 0, 0, 0);

@@ -312,6 +312,7 @@ static void platform_up(const struct platform_ops *ops)
 	pc = (struct platform_config){.marshal = marshal,
 	                              .patch = config->patch,
 	                              .direct = config->direct,
+	                              .mm_checked = config->mm_checked,
 	                              .debug = config->debug,
 	                              .trace_all = config->trace_fd >= 0,
 	                              .fatal = platform_failed};
@@ -389,6 +390,7 @@ static void lock_down(void)
 	                                  .writable = any_writable_mount(),
 	                                  .terminal = true,
 	                                  .tracer = !strcmp(platform_name(), "ptrace"),
+	                                  .mm_checked = config->mm_checked,
 	                                  .debug = config->debug};
 
 	if (err)

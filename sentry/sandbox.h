@@ -50,6 +50,7 @@ struct sandbox_config {
 	bool debug, stats;
 	bool patch;           /* rewrite call sites: platform_config.patch */
 	bool direct;          /* let stubs answer what needs no sentry: platform_config.direct */
+	bool mm_checked;      /* platform_config.mm_checked */
 	unsigned workers;     /* 0: one per spare core */
 	const char *platform; /* "systrap", "ptrace"; NULL: the best that the host supports */
 };

@@ -51,6 +51,7 @@ enum when {
 	READ_ONLY = 64, /* host files, but none to be written */
 	SYSTRAP = 128,
 	PTRACE = 256,
+	CHECKED = 512,
 };
 
 struct sentry_rule {
@@ -145,11 +146,14 @@ static const struct sentry_rule rules[] = {
 	{SYS_fstat, ALWAYS, "base/host: attributes of an open file", NO_ARGS},
 	{SYS_lseek, ALWAYS, "base/host: data and holes of a file", NO_ARGS},
 	{SYS_fsync, ALWAYS, "fs/hostfd: a guest's fsync of its output; fs/hostfs: fsync", NO_ARGS},
-	{SYS_ioctl, ALWAYS, "fs/hostfd: is stdio a terminal, how large, how much is there to read",
+	{SYS_ioctl, ALWAYS, "fs/hostfd: is stdio a terminal, how large, how much is there to read; platform/permit",
 	 1, {ARG_EQ(1, TCGETS)}},
 	{SYS_ioctl, ALWAYS, NULL, 1, {ARG_EQ(1, TCGETS2)}},
 	{SYS_ioctl, ALWAYS, NULL, 1, {ARG_EQ(1, TIOCGWINSZ)}},
 	{SYS_ioctl, ALWAYS, NULL, 1, {ARG_EQ(1, FIONREAD)}},
+	{SYS_ioctl, CHECKED, NULL, 1, {ARG_EQ(1, SECCOMP_IOCTL_NOTIF_RECV)}},
+	{SYS_ioctl, CHECKED, NULL, 1, {ARG_EQ(1, SECCOMP_IOCTL_NOTIF_SEND)}},
+	{SYS_ioctl, CHECKED, NULL, 1, {ARG_EQ(1, SECCOMP_IOCTL_NOTIF_ADDFD)}},
 	{SYS_getrandom, ALWAYS, "base/host: the guest's randomness", NO_ARGS},
 
 	{SYS_openat, ALWAYS, "fs/tmpfs: an own file again, for guests that may only read it",
@@ -238,7 +242,8 @@ static unsigned granted(const struct sentry_filter_config *c)
 	return (c->host_files || c->writable ? HOST_FILES : 0) | (c->writable ? WRITABLE : 0) |
 	       (c->host_files && !c->writable ? READ_ONLY : 0) | (c->terminal ? TERMINAL : 0) |
 	       (c->control ? CONTROL : 0) | (c->net_link ? NET_LINK : 0) |
-	       (c->net_host ? NET_HOST : 0) | (c->tracer ? PTRACE : SYSTRAP);
+	       (c->net_host ? NET_HOST : 0) | (c->tracer ? PTRACE : SYSTRAP) |
+	       (c->mm_checked && !c->tracer ? CHECKED : 0);
 }
 
 static bool applies(const struct sentry_rule *r, unsigned grants)

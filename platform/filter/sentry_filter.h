@@ -15,6 +15,7 @@ struct sentry_filter_config {
 	bool net_link;   /* packets go through a socket of an external engine */
 	bool net_host;   /* the guest may use the host's sockets */
 	bool tracer;     /* the platform is ptrace */
+	bool mm_checked; /* the sentry answers for its stubs' changes of memory (systrap) */
 	bool debug;      /* a forbidden call raises SIGSYS, which is reported, instead of killing */
 };
 

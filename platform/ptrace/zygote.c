@@ -197,7 +197,8 @@ static void lock_in(struct setup *s)
 	if (s->err || inject_call(s->t, SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, SCRATCH, 0, 0, 0))
 		return;
 	p = calloc(1, sizeof(*p));
-	s->err = p ? stub_filter_build(p, (u64)(ptrace_stub_end - ptrace_stub)) : -ENOMEM;
+	/* A guest's thread makes no host call here but what its tracer has it make. */
+	s->err = p ? stub_filter_build(p, (u64)(ptrace_stub_end - ptrace_stub), false) : -ENOMEM;
 	if (!s->err) {
 		/* The other allows no filter after it. */
 		filter_install(s, p->gate, p->gate_len);

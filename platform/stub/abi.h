@@ -96,8 +96,9 @@ struct stub_op {
 	u32 kind;
 	u32 last_result;
 	s32 prot, flags;
-	u32 has_fd; /* the file arrives by the space's socket */
-	u32 pad;
+	u32 has_fd;
+	s32 placed; /* the number of its file, which is put there in time; -1: it arrives by the
+	               space's socket */
 	u64 addr, len, newaddr, newlen, off;
 	u64 val, val2, val3, deadline;
 };
@@ -198,12 +199,13 @@ struct stub_shared {
 /* What the zygote needs to become a stub; the page stays, private to each stub. */
 #define STUB_FILTER_MAX 1000
 struct stub_params {
-	u64 bounce, bounce_len; /* where the boot script ran; unmapped first */
-	u64 token;              /* of the fork by which this stub came: see spawn.c */
-	s32 socket;             /* by which files come */
-	u32 gate_len, call_len;
-	u64 gate[STUB_FILTER_MAX]; /* struct sock_filter: the instruction pointer */
-	u64 call[STUB_FILTER_MAX]; /* struct sock_filter: the stub's own calls */
+	u64 bounce, bounce_len;             /* where the boot script ran; unmapped first */
+	u64 token;                          /* of the fork by which this stub came: see spawn.c */
+	s32 socket;                         /* by which files come */
+	u32 gate_len, call_len, notify_len; /* notify: 0 for none */
+	u64 gate[STUB_FILTER_MAX];          /* struct sock_filter: the instruction pointer */
+	u64 call[STUB_FILTER_MAX];          /* struct sock_filter: the stub's own calls */
+	u64 notify[16];                     /* struct sock_filter: of which the sentry is asked */
 };
 
 /* CLONE_PARENT | CLONE_CHILD_CLEARTID */

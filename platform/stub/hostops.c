@@ -12,6 +12,19 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+/*
+ * A change of memory. It cannot be interrupted, but where the sentry is asked about it first, that
+ * may be before it has heard the question.
+ */
+static s64 change(long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+{
+	s64 result;
+	do
+		result = host6(nr, a, b, c, d, e, f);
+	while (result == -EINTR);
+	return result;
+}
+
 /* What a wait may end with besides success, without being a failure of the host. */
 static bool is_error(s64 result)
 {
@@ -55,9 +68,8 @@ static s64 op_mmap(const struct stub_op *op, s32 fd)
 		return -EMFILE;
 	if (!guest_range(op->addr, op->len))
 		return -EINVAL;
-	s64 result = host6(__NR_mmap, op->addr, op->len, (u64)op->prot, (u64)op->flags | MAP_FIXED,
-	                   (u64)(s64)(op->has_fd ? fd : -1), op->off);
-	return result;
+	return change(__NR_mmap, op->addr, op->len, (u64)op->prot, (u64)op->flags | MAP_FIXED,
+	              (u64)(s64)(op->has_fd ? fd : -1), op->off);
 }
 
 static s64 op_futex(struct stub_context *ctx, const struct stub_op *op)
@@ -94,11 +106,12 @@ static s64 op_munmap(u64 addr, u64 len)
 	u64 end = addr + len;
 	s64 result = 0;
 	if (!platform_reserved(addr, len))
-		return host3(__NR_munmap, addr, len, 0);
+		return change(__NR_munmap, addr, len, 0, 0, 0, 0);
 	if (addr < PLATFORM_RESERVED)
-		result = host3(__NR_munmap, addr, PLATFORM_RESERVED - addr, 0);
+		result = change(__NR_munmap, addr, PLATFORM_RESERVED - addr, 0, 0, 0, 0);
 	if (result == 0 && end > PLATFORM_RESERVED_END)
-		result = host3(__NR_munmap, PLATFORM_RESERVED_END, end - PLATFORM_RESERVED_END, 0);
+		result = change(__NR_munmap, PLATFORM_RESERVED_END, end - PLATFORM_RESERVED_END, 0,
+		                0, 0, 0);
 	return result;
 }
 
@@ -113,22 +126,23 @@ static s64 run_one(struct stub_context *ctx, const struct stub_op *op, s32 fd)
 	case HOSTOP_MUNMAP:
 		return op_munmap(op->addr, op->len);
 	case HOSTOP_MPROTECT:
-		return host3(__NR_mprotect, op->addr, op->len, op->prot);
+		return change(__NR_mprotect, op->addr, op->len, (u64)op->prot, 0, 0, 0);
 	case HOSTOP_MREMAP:
 		if (!guest_range(op->newaddr, op->newlen))
 			return -EINVAL;
 		if (op->newaddr == op->addr)
-			return host6(__NR_mremap, op->addr, op->len, op->newlen, 0, 0, 0);
-		return host6(__NR_mremap, op->addr, op->len, op->newlen,
-		             (u64)op->flags | MREMAP_MAYMOVE | MREMAP_FIXED, op->newaddr, 0);
+			return change(__NR_mremap, op->addr, op->len, op->newlen, 0, 0, 0);
+		return change(__NR_mremap, op->addr, op->len, op->newlen,
+		              (u64)op->flags | MREMAP_MAYMOVE | MREMAP_FIXED, op->newaddr, 0);
 	case HOSTOP_MADVISE:
-		return host3(__NR_madvise, op->addr, op->len, op->val ? op->val : (u64)op->flags);
+		return change(__NR_madvise, op->addr, op->len, op->val ? op->val : (u64)op->flags,
+		              0, 0, 0);
 	case HOSTOP_FUTEX:
 		return op_futex(ctx, op);
 	case HOSTOP_STORE32:
 		return stub_store32(op->addr, (u32)op->val);
 	case HOSTOP_UNMAP_ALL:
-		return host3(__NR_munmap, 0, GUEST_MAX, 0);
+		return change(__NR_munmap, 0, GUEST_MAX, 0, 0, 0, 0);
 	case HOSTOP_MINCORE:
 		if (!guest_range(op->newaddr, op->len / PAGE_SIZE))
 			return -EFAULT;
@@ -152,7 +166,7 @@ bool hostops_run(struct stub_context *ctx, s64 *result, bool *has_result, bool *
 	for (u32 i = 0; i < count && ok; i++) {
 		const struct stub_op *op = &reply->op[i];
 		bool takes = op->kind == HOSTOP_MMAP && op->has_fd && next < files;
-		s32 file = takes ? fd[next++] : -1;
+		s32 file = takes ? fd[next++] : op->placed;
 		s64 r;
 		/* A wait may last: what came before it is done, and others may rely on that. */
 		if (op->kind == HOSTOP_FUTEX && i == count - 1)

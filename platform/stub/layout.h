@@ -48,5 +48,10 @@
 #define PATCH_CODE_SIZE  0x20000
 #define PATCH_SLOT_SIZE  64
 
-/* File descriptors of a stub: its end of the space's socket is all it keeps. */
-#define STUB_SOCKET_FD 0
+/*
+ * File descriptors of a stub: its end of the space's socket is all it keeps. With checked memory,
+ * thread k's files to be mapped appear at the second number + k.
+ */
+#define STUB_SOCKET_FD  0
+#define STUB_PLACED_FDS 1000
+#define STUB_FILES_MAX  (STUB_PLACED_FDS + STUB_MAX_THREADS)

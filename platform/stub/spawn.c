@@ -50,7 +50,9 @@ s64 spawn_fork(struct stub_context *ctx, struct host_frame *frame, u64 token, u6
 	receive_files(fd, 2);
 	((struct stub_params *)STUB_PARAMS)->token = token;
 	if (fd[0] >= 0 && fd[1] >= 0)
-		pid = host6(__NR_clone, STUB_FORK_FLAGS, 0, 0, ctid, 0, 0);
+		do /* the sentry may be asked first: see change() in hostops.c */
+			pid = host6(__NR_clone, STUB_FORK_FLAGS, 0, 0, ctid, 0, 0);
+		while (pid == -EINTR);
 	if (pid == 0)
 		attach(ctx, frame, (struct inheritance){.context = fd[0], .socket = fd[1]});
 	for (int i = 0; i < 2; i++)
@@ -69,6 +71,7 @@ s64 spawn_thread(struct stub_context *ctx, struct host_frame *frame, u64 k)
 	u64 size = parent_top - (u64)frame;
 	struct stub_context *child_ctx = stub_context_at(STUB_CONTEXTS, (unsigned)k);
 	struct host_frame *copy = (struct host_frame *)(base + STUB_SIGNAL_STACK - size);
+	s64 tid;
 	(void)ctx;
 	if (k >= STUB_MAX_THREADS || size > STUB_SIGNAL_STACK / 2)
 		return -EAGAIN;
@@ -79,8 +82,11 @@ s64 spawn_thread(struct stub_context *ctx, struct host_frame *frame, u64 k)
 	copy->uc.stack.ss_sp = (void *)base;
 	copy->uc.stack.ss_size = STUB_SIGNAL_STACK;
 	copy->uc.stack.ss_flags = 0;
-	return stub_clone_thread(STUB_THREAD_FLAGS, ((u64)copy - 256) & ~15UL, (u64)&child_ctx->tid,
-	                         child_ctx, copy);
+	do
+		tid = stub_clone_thread(STUB_THREAD_FLAGS, ((u64)copy - 256) & ~15UL,
+		                        (u64)&child_ctx->tid, child_ctx, copy);
+	while (tid == -EINTR);
+	return tid;
 }
 
 void thread_main(struct stub_context *ctx, struct host_frame *frame)

@@ -3,13 +3,14 @@
  * handlers, locks itself in, and stands still in a trap like any guest thread;
  * from then on it does nothing but fork when told to.
  *
- * Host calls: munmap, sigaltstack, rt_sigaction, prctl, seccomp (and warden.c's);
+ * Host calls: munmap, sigaltstack, rt_sigaction, prctl, seccomp, sendmsg, close (and warden.c's);
  * the filters allow no more than the stub's list after that.
  */
 #include "platform/stub/stub.h"
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 #define SA_RESTORER 0x04000000
 
@@ -45,10 +46,34 @@ static void handle_signals(void)
 	must(host6(__NR_rt_sigaction, STUB_INTERRUPT_SIGNAL, (u64)&action, 0, 8, 0, 0));
 }
 
-static s64 seccomp_install(u64 *program, u32 len)
+static s64 seccomp_install(u64 *program, u32 len, u64 flags)
 {
 	struct sock_fprog prog = {(u16)len, (struct sock_filter *)program};
-	return host3(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
+	return host3(__NR_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog);
+}
+
+/* By which the sentry is asked goes to the sentry; or why there is none
+ * (platform/systrap/permit.c).
+ */
+static void send_listener(const struct stub_params *params, s64 fd)
+{
+	union {
+		struct cmsghdr header;
+		u8 bytes[CMSG_SPACE(sizeof(s32))];
+	} control = {
+	    {.cmsg_len = CMSG_LEN(sizeof(s32)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+	struct iovec iov = {&fd, sizeof(fd)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	s32 number = (s32)fd;
+
+	if (fd >= 0) {
+		memcpy(CMSG_DATA(&control.header), &number, sizeof(number));
+		msg.msg_control = &control;
+		msg.msg_controllen = sizeof(control);
+	}
+	must(host3(__NR_sendmsg, params->socket, &msg, 0));
+	if (fd >= 0)
+		host3(__NR_close, fd, 0, 0);
 }
 
 void zygote_main(void)
@@ -60,8 +85,12 @@ void zygote_main(void)
 	must(warden);
 	handle_signals();
 	must(host6(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0));
-	must(seccomp_install(params->gate, params->gate_len));
-	must(seccomp_install(params->call, params->call_len));
+	if (params->notify_len)
+		send_listener(params, seccomp_install(params->notify, params->notify_len,
+		                                      SECCOMP_FILTER_FLAG_NEW_LISTENER |
+		                                          SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV));
+	must(seccomp_install(params->gate, params->gate_len, 0));
+	must(seccomp_install(params->call, params->call_len, 0));
 	/* The sentry takes it from here, with the first trap. */
 	stub_context_at(STUB_CONTEXTS, 0)->request.value = (u64)warden;
 	__asm__ volatile("movabs $zygote_trap, %%rax; call *%%rax" ::: "rax", "memory");

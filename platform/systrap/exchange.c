@@ -118,6 +118,7 @@ bool exchange(struct systrap_thread *t, enum stub_verb verb)
 		atomic_store(&t->running, false);
 		atomic_store(&t->ctx->interrupt, 0);
 	}
+	permits_drop(t);
 	return !t->died && !t->base.space->dead;
 }
 
@@ -198,13 +199,14 @@ static u32 mmap_flags(s32 flags)
 	                     MAP_POPULATE | MAP_FIXED);
 }
 
-static void op_encode(struct stub_op *out, const struct hostop *op)
+static void op_encode(struct stub_op *out, const struct hostop *op, s32 place)
 {
 	*out = (struct stub_op){.kind = op->kind,
 	                        .last_result = op->last_result,
 	                        .prot = op->prot & 7,
 	                        .flags = op->flags,
 	                        .has_fd = op->kind == HOSTOP_MMAP && op->fd >= 0,
+	                        .placed = -1,
 	                        .addr = op->addr,
 	                        .len = op->len,
 	                        .newaddr = op->newaddr,
@@ -214,6 +216,8 @@ static void op_encode(struct stub_op *out, const struct hostop *op)
 	                        .val2 = op->val2,
 	                        .val3 = op->val3,
 	                        .deadline = op->deadline};
+	if (out->has_fd && place)
+		out->placed = place;
 	if (op->kind == HOSTOP_MMAP)
 		out->flags = (s32)(mmap_flags(op->flags) | (op->fd < 0 ? MAP_ANONYMOUS : 0));
 }
@@ -276,6 +280,7 @@ static int send_files(struct systrap_thread *t, const s32 *fd, u32 n)
 /* None of the operations has been run and none will be: nobody must wait for them. */
 static void ops_called_off(struct systrap_thread *t)
 {
+	permits_drop(t);
 	t->ctx->reply.ops = t->ctx->reply.files = 0;
 	atomic_store(&t->ctx->ops_done, t->seq);
 }
@@ -296,15 +301,19 @@ int exchange_send_files(struct systrap_thread *t, const s32 *fd, u32 n)
 static int reply_ops(struct systrap_thread *t)
 {
 	struct stub_reply *reply = &t->ctx->reply;
-	s32 fd[HOSTOPS_MAX];
+	s32 fd[HOSTOPS_MAX], place = permits_place(t);
 	u32 files = 0;
-	int err;
+	int err = 0;
 	for (unsigned i = 0; i < t->base.ops; i++) {
 		const struct hostop *op = &t->base.op[i];
-		op_encode(&reply->op[i], op);
+		struct stub_op encoded;
+		op_encode(&encoded, op, place);
+		reply->op[i] = encoded;
+		if (!err)
+			err = permits_add(t, &encoded, op->fd);
 		if (op->kind == HOSTOP_UNMAP_ALL)
 			patch_forget(t->base.space);
-		if (op->kind == HOSTOP_MMAP && op->fd >= 0)
+		if (encoded.has_fd && !place)
 			fd[files++] = op->fd;
 	}
 	atomic_fetch_add_explicit(&systrap_stats.hostops, t->base.ops, memory_order_relaxed);
@@ -314,11 +323,8 @@ static int reply_ops(struct systrap_thread *t)
 	if (t->base.ops)
 		overdue_ops(t);
 	t->base.ops = 0;
-	if (!files)
-		return 0;
-	if (!file_turn(t))
-		return 0;
-	err = send_files(t, fd, files);
+	if (!err && files && file_turn(t))
+		err = send_files(t, fd, files);
 	if (err)
 		ops_called_off(t);
 	return err;
@@ -328,7 +334,8 @@ bool thread_ops_done(const struct platform_thread *pt)
 {
 	const struct systrap_thread *t = container_of(pt, const struct systrap_thread, base);
 	return t->died || pt->space->dead ||
-	       atomic_load_explicit(&t->ctx->ops_done, memory_order_acquire) == t->seq;
+	       (atomic_load_explicit(&t->ctx->ops_done, memory_order_acquire) == t->seq &&
+	        !permits_open(t));
 }
 
 bool thread_waits_direct(const struct platform_thread *pt)

@@ -188,6 +188,20 @@ static int index_take(struct platform_space *s, int k)
 	return -EAGAIN;
 }
 
+/* What is not in its space's list yet. */
+static void thread_give_back(struct systrap_thread *t)
+{
+	struct platform_space *s = t->base.space;
+
+	atomic_store(&t->ctx->tid, 0);
+	lock_acquire(&s->lock);
+	s->used[t->k / 64] &= ~(1ULL << (t->k % 64));
+	lock_release(&s->lock);
+	armed_slot_release(t);
+	free(t);
+	census_add(&thread_census, -1);
+}
+
 int space_thread_add(struct platform_space *s, int k, struct systrap_thread **out)
 {
 	struct systrap_thread *t = calloc(1, sizeof(*t));
@@ -217,6 +231,11 @@ int space_thread_add(struct platform_space *s, int k, struct systrap_thread **ou
 	atomic_store(&t->ctx->state, STUB_REQUEST);
 	t->base.space = s;
 	t->base.uspace.ops = &guestmem_ops;
+	err = permits_create(t);
+	if (err) {
+		thread_give_back(t);
+		return err;
+	}
 	lock_acquire(&s->lock);
 	s->threads++;
 	TAILQ_INSERT_TAIL(&s->list, t, link);
@@ -253,6 +272,7 @@ void space_thread_remove(struct systrap_thread *t)
 	if (last && !reaped)
 		space_kill(s);
 	lock_release(&s->lock);
+	permits_free(t);
 	free(t);
 	census_add(&thread_census, -1);
 	/* If the process still is, space_died frees the space. */
@@ -303,6 +323,12 @@ void thread_exit(struct platform_thread *pt)
 	space_thread_remove(t);
 }
 
+/* Where thread k's stub sees the word that the host clears at the thread's end. */
+static u64 tid_word(unsigned k)
+{
+	return STUB_CONTEXTS + (u64)k * STUB_CONTEXT_SIZE + offsetof(struct stub_context, tid);
+}
+
 int thread_clone(struct platform_thread *pt, struct platform_thread **out)
 {
 	struct systrap_thread *t = systrap_thread(pt), *child;
@@ -311,14 +337,18 @@ int thread_clone(struct platform_thread *pt, struct platform_thread **out)
 	if (err)
 		return err;
 	t->ctx->reply.arg[0] = child->k;
+	permits_clone(t, STUB_THREAD_FLAGS, tid_word(child->k));
 	tid = exchange_verb(t, VERB_CLONE);
+	permits_clone_done(t);
+	/* A tid that is not one of this stub's only makes interrupts fail. */
+	child->tid = (s32)tid;
+	if (tid > 0 && permits_know(child) != 0)
+		tid = -EAGAIN;
 	if (tid <= 0) {
 		atomic_store(&child->ctx->tid, 0);
 		space_thread_remove(child);
 		return tid < 0 && tid >= -4095 ? (int)tid : -EAGAIN;
 	}
-	/* A tid that is not one of this stub's only makes interrupts fail. */
-	child->tid = (s32)tid;
 	child->base.regs = *platform_thread_regs(pt);
 	child->base.regs_changed = true;
 	atomic_fetch_add_explicit(&systrap_stats.clones, 1, memory_order_relaxed);
@@ -356,9 +386,10 @@ static int fork_into(struct systrap_thread *t, struct platform_space *s)
 	if (err)
 		return err;
 	t->ctx->reply.arg[0] = token;
-	t->ctx->reply.arg[1] =
-	    STUB_CONTEXTS + (u64)t->k * STUB_CONTEXT_SIZE + offsetof(struct stub_context, tid);
+	t->ctx->reply.arg[1] = tid_word(t->k);
+	permits_clone(t, STUB_FORK_FLAGS, tid_word(t->k));
 	pid = exchange_verb(t, VERB_FORK);
+	permits_clone_done(t);
 	if (pid <= 0 || pid > INT32_MAX)
 		return pid < 0 && pid >= -4095 ? (int)pid : -EAGAIN;
 	return attach(s, (u32)pid, token) == 0 ? 0 : -EAGAIN;
@@ -379,6 +410,10 @@ static int spawn(struct systrap_thread *t, struct platform_space **out_space,
 		return err;
 	}
 	err = fork_into(t, s);
+	if (!err) {
+		child->tid = (s32)s->pid;
+		err = permits_know(child);
+	}
 	if (err) {
 		/* A child that came nevertheless ends itself. */
 		exchange_post(child, VERB_EXIT);
@@ -388,7 +423,6 @@ static int spawn(struct systrap_thread *t, struct platform_space **out_space,
 		space_thread_remove(child);
 		return err;
 	}
-	child->tid = (s32)s->pid;
 	space_watch_start(s);
 	atomic_fetch_add_explicit(&systrap_stats.forks, 1, memory_order_relaxed);
 	*out_space = s;

@@ -10,10 +10,12 @@
  *	overdue.c   who does not answer			stock.c     spaces made ahead
  *	patch.c     call sites that do not trap		patch_plan.c  which, and how
  *	patch_view.c  what others see of them		stats.c     counters
+ *	permit.c    memory that is checked
  *
  * Host calls: sched_getaffinity, before lock-down.
  */
 #include "platform/systrap/systrap.h"
+#include "base/log.h"
 #include "base/sched.h"
 #include <cpuid.h>
 #include <errno.h>
@@ -66,6 +68,10 @@ static int systrap_init(const struct platform_config *config)
 	int err;
 	clocks_read(&started, &started_ticks);
 	systrap.config = config;
+	if (config->mm_checked && permits_unsupported()) {
+		log_error("%s", permits_unsupported());
+		return -EOPNOTSUPP;
+	}
 	space_init();
 	err = zygote_create();
 	if (err)
@@ -82,7 +88,7 @@ static int systrap_start(void)
 	systrap.shared->spin_limit = systrap.may_spin ? spin_ticks() : 0;
 	space_watch_start(systrap.zygote_space);
 	sched_set_source(&source);
-	return 0;
+	return permits_start();
 }
 
 static _Atomic u32 *systrap_doorbell(void)

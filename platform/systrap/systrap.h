@@ -16,6 +16,7 @@
 
 struct fiber;
 struct patch_domain;
+struct permits;
 
 #define SYSTRAP_MAX_THREADS 65536 /* in the whole sandbox */
 
@@ -66,6 +67,8 @@ struct systrap_thread {
 	struct stub_segment in[STUB_IN_SEGMENTS], out[STUB_OUT_SEGMENTS];
 	unsigned ins, outs;
 	u32 window_used;
+
+	struct permits *permits; /* permit.c; NULL: not asked for */
 
 	u32 patch_steps; /* of the space when a fetch was last tried again */
 
@@ -157,6 +160,25 @@ u64 space_cpu_time(struct platform_space *s);
 must_check int attach(struct platform_space *s, u32 pid, u64 token);
 /* Before its stub is reaped. */
 void attach_forget(struct platform_space *s);
+
+/* permit.c: what stubs may do to their memory, where the sentry is asked each time. */
+const char *permits_unsupported(void); /* a line for people, or NULL */
+/* Before lock-down: waits for the zygote, starts to answer. */
+must_check int permits_start(void);
+must_check int permits_create(struct systrap_thread *t);
+void permits_free(struct systrap_thread *t);
+/* t->tid is set. -errno if that cannot be. */
+must_check int permits_know(struct systrap_thread *t);
+/* Adds an operation that t is about to be told to carry out, with its file. */
+must_check int permits_add(struct systrap_thread *t, const struct stub_op *op, s32 fd);
+/* Where that file is put; 0: it is sent. */
+s32 permits_place(const struct systrap_thread *t);
+/* Some have not been made use of. Any host thread. */
+bool permits_open(const struct systrap_thread *t);
+void permits_drop(struct systrap_thread *t);
+/* A clone with these flags and this word for the tid, until it is done. */
+void permits_clone(struct systrap_thread *t, u64 flags, u64 tid_word);
+void permits_clone_done(struct systrap_thread *t);
 
 /* stock.c: spaces made ahead. */
 must_check int stock_take(struct platform_space **out);

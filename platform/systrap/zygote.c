@@ -165,7 +165,7 @@ static int params_create(u64 bounce)
 	p->bounce = bounce;
 	p->bounce_len = BOUNCE_SIZE;
 	p->socket = STUB_SOCKET_FD;
-	fd = stub_filter_build(p, (u64)(stub_blob_end - stub_blob));
+	fd = stub_filter_build(p, (u64)(stub_blob_end - stub_blob), systrap.config->mm_checked);
 	if (fd == 0)
 		fd = content_file("moat-params", p, sizeof(*p));
 	free(p);
@@ -213,6 +213,8 @@ static int start(struct platform_space *s, struct systrap_thread *t, u8 *bounce,
 	t->tid = pid;
 	space_hand_over(s);
 	err = attach(s, (u32)pid, 0);
+	if (!err)
+		err = permits_know(t);
 	if (err)
 		kill(pid, SIGKILL);
 	return err;

@@ -160,14 +160,15 @@ Test(filter_program, sentry_in_every_configuration)
 {
 	static struct filter_rules rules;
 
-	for (unsigned bits = 0; bits < 128; bits++) {
+	for (unsigned bits = 0; bits < 256; bits++) {
 		const struct sentry_filter_config config = {.host_files = bits & 1,
 		                                            .writable = bits & 2,
 		                                            .terminal = bits & 4,
 		                                            .control = bits & 8,
 		                                            .net_link = bits & 16,
 		                                            .net_host = bits & 32,
-		                                            .debug = bits & 64};
+		                                            .debug = bits & 64,
+		                                            .mm_checked = bits & 128};
 
 		sentry_filter_rules(&config, &rules);
 		compare(&rules);

@@ -19,12 +19,16 @@
 Test(filter, lists_stay_short)
 {
 	const struct sentry_filter_config memory_only = {0},
-	                                  standard = {.host_files = true, .terminal = true};
+	                                  standard = {.host_files = true, .terminal = true},
+	                                  checked = {.host_files = true,
+	                                             .terminal = true,
+	                                             .mm_checked = true};
 	const struct sentry_filter_config writable = {
 	    .host_files = true, .writable = true, .terminal = true};
 	cr_expect_leq(stub_filter_count(), 14);
 	cr_expect_leq(sentry_filter_count(&memory_only), 38);
 	cr_expect_leq(sentry_filter_count(&standard), 44);
+	cr_expect_leq(sentry_filter_count(&checked), 44);
 	cr_expect_leq(sentry_filter_count(&writable), 58);
 }
 
@@ -57,7 +61,10 @@ Test(filter, lists_are_printed)
 Test(filter, stub_programs_fit)
 {
 	struct stub_params *params = calloc(1, sizeof(*params));
-	cr_assert_eq(stub_filter_build(params, 0x4000), 0);
+	cr_assert_eq(stub_filter_build(params, 0x4000, false), 0);
+	cr_expect_eq(params->notify_len, 0);
+	cr_assert_eq(stub_filter_build(params, 0x4000, true), 0);
+	cr_expect_eq(params->notify_len, 9);
 	cr_expect_eq(params->gate_len, 9);
 	cr_expect_gt(params->call_len, 14);
 	cr_expect_lt(params->call_len, 250);
