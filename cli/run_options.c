@@ -23,6 +23,7 @@ enum option_id {
 	OPT_HOSTNAME,
 	OPT_MEMORY,
 	OPT_PIDS,
+	OPT_FILES,
 	OPT_TIMEOUT,
 	OPT_TTY,
 	OPT_NO_TTY,
@@ -52,6 +53,7 @@ static const struct option long_options[] = {
     {"hostname", required_argument, NULL, OPT_HOSTNAME},
     {"memory", required_argument, NULL, OPT_MEMORY},
     {"pids", required_argument, NULL, OPT_PIDS},
+    {"files", required_argument, NULL, OPT_FILES},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"tty", no_argument, NULL, OPT_TTY},
     {"no-tty", no_argument, NULL, OPT_NO_TTY},
@@ -94,6 +96,9 @@ static const char help_text[] =
     "Limits:\n"
     "  --memory SIZE           memory of all processes and in-memory files together\n"
     "  --pids N                processes and threads at once (default: 32768)\n"
+    "  --files N               open files at once, of all processes together; a single process "
+    "may\n"
+    "                          have no more descriptors (default: one for each 10 KiB of memory)\n"
     "  --timeout SECONDS       end the sandbox after that time, with exit status 124\n"
     "Looking inside:\n"
     "  --trace[=CALLS]         print system calls as strace does; CALLS: names, %file, %process,\n"
@@ -303,6 +308,11 @@ static void apply(struct run_options *o, int id, char *arg)
 		c->max_tasks = (u32)parse_number("--pids", arg, 4000000);
 		if (!c->max_tasks)
 			bad_usage("--pids", arg, "at least 1 is needed");
+		break;
+	case OPT_FILES:
+		c->max_files = parse_number("--files", arg, 1ULL << 32);
+		if (!c->max_files)
+			bad_usage("--files", arg, "at least 1 is needed");
 		break;
 	case OPT_TIMEOUT:
 		o->timeout = parse_seconds("--timeout", arg);

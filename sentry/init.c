@@ -7,6 +7,7 @@
 #include "base/cred.h"
 #include "base/fiber.h"
 #include "base/timer.h"
+#include "fs/vfs/file.h"
 #include "sentry/ns_set.h"
 #include "sentry/pid.h"
 #include "sentry/pid_ns.h"
@@ -25,8 +26,8 @@ static void default_limits(struct rlimit64 *l)
 	l[RLIMIT_STACK].rlim_cur = 8 << 20;
 	l[RLIMIT_CORE] = (struct rlimit64){0, 0};
 	l[RLIMIT_NPROC] = (struct rlimit64){kernel.max_tasks, kernel.max_tasks};
-	l[RLIMIT_NOFILE] = (struct rlimit64){1024, 4096};
-	l[RLIMIT_NOFILE].rlim_max = 1 << 20;
+	l[RLIMIT_NOFILE].rlim_max = file_nr_open();
+	l[RLIMIT_NOFILE].rlim_cur = min_of(l[RLIMIT_NOFILE].rlim_max, (u64)1024);
 	l[RLIMIT_MEMLOCK] = (struct rlimit64){8 << 20, 8 << 20};
 	l[RLIMIT_SIGPENDING] = (struct rlimit64){31232, 31232};
 	l[RLIMIT_MSGQUEUE] = (struct rlimit64){819200, 819200};

@@ -427,9 +427,18 @@ static void trace_up(void)
 	}
 }
 
+/* fs/file_table.c files_maxfiles_init: a tenth of the memory, at a KiB each. */
+static u64 default_max_files(void)
+{
+	u64 memory = config->memory_limit ? config->memory_limit : kernel.memory_total;
+
+	return max_of(memory / 1024 / 10, (u64)8192);
+}
+
 static void kernel_up(void)
 {
 	kernel_init();
+	file_limit_set(config->max_files ? config->max_files : default_max_files());
 	kernel.max_tasks = config->max_tasks;
 	kernel.memory_limit = config->memory_limit;
 	kernel.debug = config->debug;

@@ -38,6 +38,7 @@ struct sandbox_config {
 
 	u64 memory_limit; /* bytes, 0: none */
 	u32 max_tasks;
+	u64 max_files;   /* open at once; 0: as Linux would have it */
 	u64 tmpfs_limit; /* bytes that all in-memory file systems may take together */
 
 	int control_fd; /* sentry/control.h */

@@ -3,6 +3,7 @@
  */
 #include "base/cred.h"
 #include "base/uspace.h"
+#include "fs/vfs/file.h"
 #include "sentry/clock.h"
 #include "sentry/cpu_time.h"
 #include "sentry/cpu_limit.h"
@@ -11,8 +12,6 @@
 #include <errno.h>
 #include <linux/capability.h>
 
-/* /proc/sys/fs/nr_open. */
-#define NR_OPEN 1048576
 /* CLOCKS_PER_SEC of times(2) on every Linux. */
 #define TICK_NS 10000000
 
@@ -31,7 +30,7 @@ static int change(struct task *t, struct thread_group *g, u32 resource,
 	bool may = task_capable(t, CAP_SYS_RESOURCE);
 	if (fresh && fresh->rlim_cur > fresh->rlim_max)
 		return -EINVAL;
-	if (fresh && resource == RLIMIT_NOFILE && fresh->rlim_max > NR_OPEN)
+	if (fresh && resource == RLIMIT_NOFILE && fresh->rlim_max > file_nr_open())
 		return -EPERM;
 	{
 		lock_guard(&g->limits_lock);

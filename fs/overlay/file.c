@@ -21,7 +21,7 @@ static int open_on(struct file *f, struct inode *real, struct file **out)
 {
 	struct file *r;
 	/* With the view's path: its mount says whether access times are kept. */
-	int err = file_create(f->path, real, atomic_load(&f->flags), &r);
+	int err = file_create_uncounted(f->path, real, atomic_load(&f->flags), &r);
 
 	if (err)
 		return err;

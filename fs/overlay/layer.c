@@ -125,7 +125,7 @@ int layer_open(struct inode *i, u32 flags, struct file **out)
 
 	if (!i->ops->open)
 		return -ENXIO;
-	err = file_create((struct path){0}, i, flags, &f);
+	err = file_create_uncounted((struct path){0}, i, flags, &f);
 	if (err)
 		return err;
 	err = i->ops->open(i, f);

@@ -20,10 +20,36 @@
 
 static CENSUS(file_census, "file");
 
+/* Open files that count, and how many there may be. */
+static _Atomic u64 open_files, open_files_max = ~0ULL;
+
+void file_limit_set(u64 max)
+{
+	open_files_max = max;
+}
+
+u64 file_limit(void)
+{
+	return open_files_max;
+}
+
+u64 file_count(void)
+{
+	return open_files;
+}
+
+static bool count_one(void)
+{
+	if (atomic_fetch_add_explicit(&open_files, 1, memory_order_relaxed) < open_files_max)
+		return true;
+	atomic_fetch_sub_explicit(&open_files, 1, memory_order_relaxed);
+	return false;
+}
+
 /* What O_PATH files have: every operation is absent, and -EBADF comes before. */
 static const struct file_ops no_ops;
 
-int file_create(struct path path, struct inode *inode, u32 flags, struct file **out)
+int file_create_uncounted(struct path path, struct inode *inode, u32 flags, struct file **out)
 {
 	struct file *f = calloc(1, sizeof(*f));
 
@@ -40,6 +66,20 @@ int file_create(struct path path, struct inode *inode, u32 flags, struct file **
 	census_add(&file_census, 1);
 	*out = f;
 	return 0;
+}
+
+int file_create(struct path path, struct inode *inode, u32 flags, struct file **out)
+{
+	int err;
+
+	if (!count_one())
+		return -ENFILE;
+	err = file_create_uncounted(path, inode, flags, out);
+	if (err)
+		atomic_fetch_sub_explicit(&open_files, 1, memory_order_relaxed);
+	else
+		(*out)->counted = true;
+	return err;
 }
 
 struct file *file_get(struct file *f)
@@ -109,6 +149,8 @@ void file_put(struct file *f)
 	inode_put(f->inode);
 	path_put(f->path);
 	cred_put(f->cred);
+	if (f->counted)
+		atomic_fetch_sub_explicit(&open_files, 1, memory_order_relaxed);
 	free(f);
 	census_add(&file_census, -1);
 }

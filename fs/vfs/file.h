@@ -100,6 +100,7 @@ struct file {
 	struct cred *cred;                  /* of the opener; held */
 	_Atomic(struct file_owner *) owner; /* freed with the file; NULL: never had one */
 	void *priv;                         /* the file type's own */
+	bool counted;                       /* among those that file_limit_set bounds */
 	bool writing; /* counted in the writers of its inode, mount and super block */
 	/* Epoll items that watch this file; file_put's end calls epoll_file_gone if set. */
 	_Atomic(struct epoll_links *) epoll;
@@ -138,8 +139,23 @@ must_check int file_get_path(struct file *f, struct path *out);
  */
 must_check int file_create_anon(const struct file_ops *ops, void *priv, u32 flags, u32 mode,
                                 struct file **out);
-/* For open(2) and file systems: a file for path, ops not yet set. Takes its own references. */
+/*
+ * For open(2) and file systems: a file for path, ops not yet set. Takes its own references.
+ * -ENFILE: there are as many as there may be (fs/file_table.c alloc_empty_file), whoever asks.
+ */
 must_check int file_create(struct path path, struct inode *inode, u32 flags, struct file **out);
+/* One that stands behind another, as those of an overlay's layers do. */
+must_check int file_create_uncounted(struct path path, struct inode *inode, u32 flags,
+                                     struct file **out);
+/* /proc/sys/fs/file-max; how many there are now. */
+void file_limit_set(u64 max);
+u64 file_limit(void);
+u64 file_count(void);
+/* /proc/sys/fs/nr_open: what RLIMIT_NOFILE may be raised to. */
+static inline u64 file_nr_open(void)
+{
+	return min_of(file_limit(), (u64)1048576);
+}
 struct file *file_get(struct file *f);
 void file_put(struct file *f);
 

@@ -4,6 +4,7 @@
  */
 #include "base/caller.h"
 #include "base/host.h"
+#include "fs/vfs/file.h"
 #include "fs/vfs/namei.h"
 #include "net/net.h"
 #include "sentry/kernel.h"
@@ -147,6 +148,25 @@ static int show_pid_max(const struct pseudo_ref *ref unused_arg, struct text *t)
 	return 0;
 }
 
+static int show_file_max(const struct pseudo_ref *ref unused_arg, struct text *t)
+{
+	text_add(t, "%llu\n", (unsigned long long)file_limit());
+	return 0;
+}
+
+static int show_file_nr(const struct pseudo_ref *ref unused_arg, struct text *t)
+{
+	text_add(t, "%llu\t0\t%llu\n", (unsigned long long)file_count(),
+	         (unsigned long long)file_limit());
+	return 0;
+}
+
+static int show_nr_open(const struct pseudo_ref *ref unused_arg, struct text *t)
+{
+	text_add(t, "%llu\n", (unsigned long long)file_nr_open());
+	return 0;
+}
+
 CONST(ostype, "Linux")
 CONST(osrelease, KERNEL_RELEASE)
 CONST(kversion, KERNEL_VERSION)
@@ -166,9 +186,6 @@ CONST(sem, "32000\t1024000000\t500\t32000")
 CONST(pty_max, "4096")
 CONST(entropy, "256")
 CONST(printk, "4\t4\t1\t7")
-CONST(file_max, "9223372036854775807")
-CONST(file_nr, "0\t0\t9223372036854775807")
-CONST(nr_open, "1048576")
 CONST(pipe_max_size, "1048576")
 CONST(pipe_pages_soft, "16384")
 CONST(inotify_events, "16384")

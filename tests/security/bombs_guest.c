@@ -73,6 +73,26 @@ static void bomb(void *arg)
 		for (; n < MANY && eventfd(0, 0) >= 0; n++)
 			;
 		say(kind, n);
+	} else if (!strcmp(kind, "files")) {
+		/* By several processes, none of which gets all of them. */
+		struct {
+			unsigned n;
+			int error;
+		} got;
+		NEED(pipe(p) == 0);
+		for (int i = 0; i < 8; i++)
+			if (fork() == 0) {
+				for (got.n = 0; got.n < MANY && eventfd(0, 0) >= 0; got.n++)
+					;
+				got.error = errno;
+				_exit(write(p[1], &got, sizeof(got)) < 0 || pause());
+			}
+		for (int i = 0; i < 8 && read(p[0], &got, sizeof(got)) == sizeof(got); i++) {
+			n += got.n;
+			NEED(got.error == ENFILE);
+		}
+		errno = ENFILE;
+		say(kind, n);
 	} else if (!strcmp(kind, "pipe")) {
 		for (; n < MANY && pipe2(p, O_NONBLOCK) == 0; n++) {
 			fcntl(p[1], F_SETPIPE_SZ, 1 << 20);

@@ -33,6 +33,31 @@ Test(file, rights_and_kinds)
 	file_put(d);
 }
 
+static const struct file_ops bare_ops;
+
+Test(file, there_are_no_more_than_allowed)
+{
+	u64 before = file_count();
+	struct file *a = must_open("f", O_CREAT | O_RDWR), *b, *anon;
+
+	cr_assert_eq(file_count(), before + 1);
+	file_limit_set(before + 2);
+	b = must_open("f", O_RDONLY);
+	fails(ENFILE, open_at("f", O_PATH, 0, &anon));
+	fails(ENFILE, file_create_anon(&bare_ops, NULL, O_RDWR, 0600, &anon));
+	file_put(b);
+	/* A place that is free again. */
+	b = must_open("f", O_PATH);
+	/* Who stands behind another takes none. */
+	cr_assert_eq(file_create_uncounted(a->path, a->inode, O_RDONLY, &anon), 0);
+	cr_assert_eq(file_count(), before + 2);
+	file_put(anon);
+	file_put(a);
+	file_put(b);
+	cr_assert_eq(file_count(), before);
+	file_limit_set(~0ULL);
+}
+
 Test(file, positions)
 {
 	struct file *f = must_open("f", O_CREAT | O_RDWR);
