@@ -14,6 +14,7 @@
 #include "cli/launcher.h"
 #include "cli/cli.h"
 #include "cli/memory_watch.h"
+#include "cli/process_watch.h"
 #include "cli/run_options.h"
 #include "cli/session_sweep.h"
 #include "cli/terminal.h"
@@ -40,6 +41,7 @@ struct launcher {
 	int control, signals;
 	u64 deadline; /* CLOCK_MONOTONIC ms; 0: none */
 	struct memory_watch memory;
+	struct process_watch processes;
 	bool reported; /* the sentry has said how it ended */
 	bool failed;
 	int status; /* exit status if failed, else a wait status */
@@ -185,12 +187,14 @@ static bool take_message(struct launcher *l)
 	return true;
 }
 
-/* The sooner of the time limit and the next look at the memory, in ms for poll(2). */
+/* The soonest of the time limit and the next looks from outside, in ms for poll(2). */
 static int next_wait(const struct launcher *l)
 {
-	int wait = memory_watch_interval(&l->memory);
+	int wait = memory_watch_interval(&l->memory), look = process_watch_interval(&l->processes);
 	u64 now = now_ms();
 
+	if (wait < 0 || (look >= 0 && look < wait))
+		wait = look;
 	if (l->deadline) {
 		u64 left = l->deadline > now ? l->deadline - now : 0;
 		if (wait < 0 || left < (u64)wait)
@@ -199,13 +203,26 @@ static int next_wait(const struct launcher *l)
 	return wait;
 }
 
-static void end_by_timeout(struct launcher *l, double seconds)
+static void end_it(struct launcher *l, int status)
 {
 	kill(l->sentry, SIGKILL);
 	terminal_restore();
-	complain("the time limit of %g s is over: the sandbox was ended", seconds);
 	l->reported = l->failed = true;
-	l->status = EXIT_TIMED_OUT;
+	l->status = status;
+}
+
+static void end_by_timeout(struct launcher *l, double seconds)
+{
+	end_it(l, EXIT_TIMED_OUT);
+	complain("the time limit of %g s is over: the sandbox was ended", seconds);
+}
+
+static void end_by_processes(struct launcher *l)
+{
+	end_it(l, EXIT_MOAT_FAILED);
+	complain("a program makes processes of the host's behind the sentry's back, more than "
+	         "--pids can "
+	         "account for: the sandbox was ended");
 }
 
 static void follow(struct launcher *l, const struct run_options *o)
@@ -226,6 +243,8 @@ static void follow(struct launcher *l, const struct run_options *o)
 			end_by_timeout(l, o->timeout);
 		if (memory_watch_exceeded(&l->memory, l->sentry))
 			tell(l, CONTROL_OOM, 0);
+		if (process_watch_exceeded(&l->processes, l->sentry))
+			end_by_processes(l);
 	}
 }
 
@@ -275,6 +294,7 @@ int launch(struct run_options *o)
 	if (o->timeout > 0)
 		l.deadline = now_ms() + (u64)(o->timeout * 1000);
 	memory_watch_init(&l.memory, o->sandbox.memory_limit);
+	process_watch_init(&l.processes, o->pids_set ? o->sandbox.max_tasks : 0);
 	start_sentry(&l, o);
 	if (o->sandbox.tty)
 		terminal_raw();

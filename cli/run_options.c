@@ -306,6 +306,7 @@ static void apply(struct run_options *o, int id, char *arg)
 		break;
 	case OPT_PIDS:
 		c->max_tasks = (u32)parse_number("--pids", arg, 4000000);
+		o->pids_set = true;
 		if (!c->max_tasks)
 			bad_usage("--pids", arg, "at least 1 is needed");
 		break;

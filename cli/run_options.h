@@ -12,7 +12,7 @@ struct run_options {
 	bool clear_env;
 	char **env; /* K=V added, NULL-terminated; owned */
 	unsigned nenv;
-	bool uid_set, gid_set;
+	bool pids_set, uid_set, gid_set;
 	bool trace;
 };
 

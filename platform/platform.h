@@ -101,8 +101,10 @@ struct platform_config {
 	const struct marshal_desc *marshal; /* MARSHAL_NR entries */
 	bool patch;                         /* rewrite call sites (fast path) */
 	bool direct;                        /* the stub answers what needs no sentry */
-	bool mm_checked; /* every change of a stub's memory, and every fork, is checked when it
-	                    happens */
+	bool mm_checked;   /* every change of a stub's memory, and every fork, is checked when it
+	                      happens */
+	u32 max_processes; /* host processes and threads of all stubs, where the host can count them
+	                    */
 	bool debug;
 	bool trace_all; /* the stub answers nothing itself: the sentry sees every call */
 	/*

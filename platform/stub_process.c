@@ -3,10 +3,10 @@
  * follows, to leave the sentry's memory behind, each does in its own way.
  *
  * Host calls: setpgid, prctl, rt_sigprocmask, rseq, set_robust_list, set_tid_address, getppid,
- * prlimit64, dup3 and capset in the child; open, read and close in the parent. Before lock-down.
+ * prlimit64 and dup3 in the child; open, read and close in the parent. Before lock-down.
  */
 #include "platform/stub_process.h"
-#include "platform/filter/privileges.h"
+#include "platform/filter/namespaces.h"
 #include "platform/stub/layout.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -59,12 +59,13 @@ int vdso_find(struct vdso *v)
 	return 0;
 }
 
-void stub_process_shed(int socket, pid_t parent)
+void stub_process_shed(int socket, pid_t parent, u32 max_processes)
 {
 	const u64 no_signals = 0;
 	const struct rlimit no_core = {0, 0};
 	struct rlimit files;
 
+	namespaces_enter(max_processes);
 	syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (syscall(SYS_getppid) != parent)
 		_exit(126);
@@ -87,7 +88,6 @@ void stub_process_shed(int socket, pid_t parent)
 		files.rlim_cur = files.rlim_max;
 		syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &files, NULL);
 	}
-	privileges_drop_all();
 	syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
 	syscall(SYS_prctl, PR_SET_NAME, "moat-stub", 0, 0, 0);
 	if (socket != STUB_SOCKET_FD && syscall(SYS_dup3, socket, STUB_SOCKET_FD, O_CLOEXEC) < 0)

@@ -17,8 +17,9 @@ struct vdso {
 must_check int vdso_find(struct vdso *v);
 /*
  * In the child, on a copy of the parent's stack, with the sentry's libraries still there but
- * its other threads not: it dies with the parent, keeps nothing of the sentry's that the
- * host would go on to use, and has socket as its descriptor STUB_SOCKET_FD. What else is open
- * is still to be closed. Ends the process if it cannot.
+ * its other threads not: it has namespaces of its own, with so many processes at most, dies with
+ * the parent, keeps nothing of the sentry's that the host would go on to use, and has socket as its
+ * descriptor STUB_SOCKET_FD. What else is open is still to be closed. Ends the process if it
+ * cannot.
  */
-void stub_process_shed(int socket, pid_t parent);
+void stub_process_shed(int socket, pid_t parent, u32 max_processes);

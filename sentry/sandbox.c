@@ -29,6 +29,7 @@
 #include "fs/vfs/namei.h"
 #include "net/unix/unix.h"
 #include "platform/filter/landlock.h"
+#include "platform/filter/namespaces.h"
 #include "platform/filter/privileges.h"
 #include "platform/filter/sentry_filter.h"
 #include "platform/platform.h"
@@ -302,6 +303,15 @@ static const struct platform_ops *platform_pick(void)
 	return choice.ops;
 }
 
+/*
+ * What the guest's tasks may take of the host. Twice their number, as some have two for a moment
+ * (a program that begins, a process that goes), and what moat itself has there.
+ */
+static u32 max_processes(void)
+{
+	return 2 * config->max_tasks + 64;
+}
+
 static void platform_up(const struct platform_ops *ops)
 {
 	static struct marshal_desc marshal[MARSHAL_NR];
@@ -313,6 +323,7 @@ static void platform_up(const struct platform_ops *ops)
 	                              .patch = config->patch,
 	                              .direct = config->direct,
 	                              .mm_checked = config->mm_checked,
+	                              .max_processes = max_processes(),
 	                              .debug = config->debug,
 	                              .trace_all = config->trace_fd >= 0,
 	                              .fatal = platform_failed};
@@ -468,12 +479,14 @@ noreturn void sandbox_main(const struct sandbox_config *c)
 	platform = platform_pick();
 	if (c->patch)
 		platform_prepare(platform);
+	namespaces_prepare();
 	if (!MOAT_SANITIZED) {
 		confine_files();
 		drop_privileges();
 	}
 	/* From here on the zygote starts as well, on another CPU if there is one. */
 	platform_up(platform);
+	namespaces_release();
 	kernel_up();
 	trace_up();
 	if (rootfs_build(c, &fs, why))

@@ -93,7 +93,7 @@ int zygote_fork(void)
 	if (zygote_pid < 0)
 		return -errno;
 	if (zygote_pid == 0) {
-		stub_process_shed(pair[1], parent);
+		stub_process_shed(pair[1], parent, tracing.config->max_processes);
 		((void (*)(void))stub_at(ptrace_stub_wait))();
 		__builtin_unreachable();
 	}

@@ -180,7 +180,7 @@ static noreturn void child(int socket, const u8 *bounce, pid_t parent)
 {
 	void (*boot)(const void *script, u64 stack, u64 entry);
 
-	stub_process_shed(socket, parent);
+	stub_process_shed(socket, parent, systrap.config->max_processes);
 	boot = (void (*)(const void *, u64, u64))(bounce + BOUNCE_CODE);
 	/* Any stack but the one that the first trap will use. */
 	boot(bounce + BOUNCE_SCRIPT, STUB_STACKS + 2 * STUB_STACK_SIZE, STUB_TEXT);

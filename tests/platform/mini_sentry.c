@@ -480,8 +480,11 @@ void mini_start(unsigned workers, bool lock_down)
 {
 	static struct platform_config config;
 	int err;
-	config = (struct platform_config){
-	    .marshal = marshal, .patch = !mini.no_patch, .direct = true, .fatal = fatal};
+	config = (struct platform_config){.marshal = marshal,
+	                                  .patch = !mini.no_patch,
+	                                  .direct = true,
+	                                  .max_processes = 20000,
+	                                  .fatal = fatal};
 	marshal[__NR_write].arg[1] = (struct marshal_arg){MARSHAL_IN_LEN, 2, 0};
 	marshal[__NR_chdir].arg[0] = (struct marshal_arg){MARSHAL_PATH, 0, 0};
 	mutex_init(&text_mutex, RANK_MM);

@@ -249,7 +249,7 @@ class Attack:
                     pulse()
                 time.sleep(0.03)
             self.status = r.p.returncode
-            out, err = r.texts()
+            r.said = out, err = r.texts()
             left = r.members()
             need(not left, "processes outlived the sandbox: %s", [(p, name_of(p)) for p in left])
             if quiet:
