@@ -79,6 +79,11 @@ const char *platform_name(void)
 	return platform->name;
 }
 
+bool platform_traces(void)
+{
+	return platform->traces;
+}
+
 void platform_stats_print(int fd)
 {
 	platform->stats_print(fd);

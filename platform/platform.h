@@ -191,6 +191,8 @@ _Atomic u32 *platform_doorbell(void);
 /* Hooks into the scheduler and the reactor, which must be running. */
 must_check int platform_start(void);
 const char *platform_name(void);
+/* Does it drive guests by ptrace(2)? That decides what the sentry may ask of the host. */
+bool platform_traces(void);
 /* Host call counts, traps, fast-path share, spins, sleeps: printed by --stats. */
 void platform_stats_print(int fd);
 /* Kills every stub and the zygote. Any host thread. */

@@ -23,6 +23,7 @@ struct platform_thread {
 struct platform_ops {
 	const char *name;
 	unsigned workers; /* that it can do with; 0: any number */
+	bool traces;      /* platform_traces */
 	const char *(*unsupported)(void);
 	int (*init)(const struct platform_config *config);
 	int (*start)(void);

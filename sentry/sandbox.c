@@ -291,12 +291,17 @@ static void describe_current(char *buf, size_t n)
 static const struct platform_ops *platform_pick(void)
 {
 	struct platform_choice choice = platform_choose(platforms, config->platform);
+	unsigned workers;
+	char text[100];
 
 	if (!choice.ops)
 		give_up(125, choice.lacking);
-	if (config->workers > 1 &&
-	    platform_ops_workers(choice.ops, config->workers) != config->workers)
-		give_up(125, "--workers: the ptrace platform has one, the tracer");
+	workers = platform_ops_workers(choice.ops, config->workers);
+	if (config->workers && workers != config->workers) {
+		snprintf(text, sizeof(text), "--workers %u: the %s platform has %u",
+		         config->workers, platform_ops_name(choice.ops), workers);
+		give_up(125, text);
+	}
 	if (choice.lacking)
 		log_warn("%s; calls are slower by way of %s", choice.lacking,
 		         platform_ops_name(choice.ops));
@@ -400,7 +405,7 @@ static void lock_down(void)
 	struct sentry_filter_config fc = {.host_files = true,
 	                                  .writable = any_writable_mount(),
 	                                  .terminal = true,
-	                                  .tracer = !strcmp(platform_name(), "ptrace"),
+	                                  .tracer = platform_traces(),
 	                                  .mm_checked = config->mm_checked,
 	                                  .debug = config->debug};
 

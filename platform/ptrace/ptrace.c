@@ -89,6 +89,7 @@ static u64 space_cpu_time(struct platform_space *s)
 const struct platform_ops ptrace_platform = {
     .name = "ptrace",
     .workers = 1,
+    .traces = true,
     .unsupported = ptrace_unsupported,
     .init = init,
     .start = start,

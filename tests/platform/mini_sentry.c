@@ -500,7 +500,7 @@ void mini_start(unsigned workers, bool lock_down)
 	BUG_ON(sched_start() != 0);
 	if (lock_down) {
 		const struct sentry_filter_config filter = {.debug = true,
-		                                            .tracer = mini.ops == &ptrace_platform};
+		                                            .tracer = platform_traces()};
 		BUG_ON(sentry_filter_apply(&filter) != 0);
 	}
 }
