@@ -13,6 +13,7 @@
 #include "base/caller.h"
 #include "base/crash.h"
 #include "base/fiber.h"
+#include "base/heap.h"
 #include "base/host.h"
 #include "base/log.h"
 #include "base/reactor.h"
@@ -477,6 +478,7 @@ noreturn void sandbox_main(const struct sandbox_config *c)
 	char why[256];
 
 	config = c;
+	heap_configure();
 	/* The guest's descriptor 2 is closed with its last user; reports must still get out. */
 	log_init(host_dup(2), c->debug ? LOG_DEBUG : LOG_WARN);
 	crash_install(describe_current);

@@ -1,0 +1,56 @@
+/* The heap's settings. */
+#include <criterion/criterion.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/heap.h"
+#include "base/sanitizer.h"
+
+static unsigned arenas(void)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+	unsigned count = 0;
+
+	cr_assert_not_null(f);
+	cr_assert_eq(malloc_info(0, f), 0);
+	fclose(f);
+	for (const char *p = text; (p = strstr(p, "<heap nr=")); p++)
+		count++;
+	free(text);
+	return count;
+}
+
+static void *allocate(void *arg)
+{
+	for (int i = 0; i < 1000; i++) {
+		void **p = malloc(4096);
+
+		*p = *(void **)arg;
+		*(void **)arg = p;
+	}
+	return NULL;
+}
+
+Test(heap, threads_share_one_arena)
+{
+	unsigned before = arenas();
+	void *list = NULL, *next;
+	pthread_t t;
+
+	if (MOAT_SANITIZED)
+		cr_skip_test("another malloc");
+	heap_configure();
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(pthread_create(&t, NULL, allocate, &list), 0);
+		cr_assert_eq(pthread_join(t, NULL), 0);
+	}
+	cr_assert_eq(arenas(), before);
+	for (; list; list = next) {
+		next = *(void **)list;
+		free(list);
+	}
+}
