@@ -42,16 +42,16 @@ static void stat_fill(struct stat *st, const struct inode *i, const struct attr 
 	st->st_ctim = a->ctime;
 }
 
-/* Writes what stat(2) says of inode to the guest. */
-static s64 stat_out(struct inode *inode, struct uptr buf)
+/* Writes what stat(2) says of an object to the guest. */
+static s64 stat_out(const struct object *o, struct uptr buf)
 {
 	struct attr a;
 	struct stat st;
-	int err = inode_getattr(inode, &a);
+	int err = object_attr(o, &a);
 
 	if (err)
 		return err;
-	stat_fill(&st, inode, &a);
+	stat_fill(&st, o->inode, &a);
 	return put_user(buf, &st);
 }
 
@@ -67,7 +67,7 @@ static s64 stat_at(int dirfd, struct uptr name, struct uptr buf, int flags)
 	err = user_object(dirfd, name, wf, &o);
 	if (err)
 		return err;
-	err = stat_out(o.inode, buf);
+	err = stat_out(&o, buf);
 	object_put(&o);
 	return err;
 }
@@ -94,7 +94,7 @@ s64 sys_fstat(struct task *t unused_arg, const struct syscall_args *a)
 
 	if (err)
 		return err;
-	err = stat_out(f->inode, arg_ptr(a, 1));
+	err = stat_out(&(struct object){.inode = f->inode}, arg_ptr(a, 1));
 	file_put(f);
 	return err;
 }
@@ -159,7 +159,7 @@ s64 sys_statx(struct task *t unused_arg, const struct syscall_args *a)
 	err = user_object(arg_int(a, 0), arg_ptr(a, 1), wf, &o);
 	if (err)
 		return err;
-	err = inode_getattr(o.inode, &at);
+	err = object_attr(&o, &at);
 	if (!err) {
 		statx_fill(&sx, &o, &at);
 		err = put_user(arg_ptr(a, 4), &sx);

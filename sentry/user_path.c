@@ -81,6 +81,7 @@ int fd_object(int fd, struct object *out)
 		return err;
 	out->inode = inode_get(f->inode);
 	out->path = f->path.mnt ? path_get(f->path) : (struct path){0};
+	out->current = false;
 	file_put(f);
 	return 0;
 }
@@ -101,12 +102,20 @@ int user_object(int dirfd, struct uptr name, int walk_flags, struct object *out)
 	err = path_base(dirfd, buf.s, &base);
 	if (err)
 		return err;
-	err = walk(base, buf.s, walk_flags, &p);
+	err = walk_for_attr(base, buf.s, walk_flags, &p, &out->current);
 	path_base_put(base);
 	if (err)
 		return err;
 	out->path = p;
 	out->inode = inode_get(p.dentry->inode);
+	return 0;
+}
+
+int object_attr(const struct object *o, struct attr *out)
+{
+	if (!o->current)
+		return inode_getattr(o->inode, out);
+	inode_attr(o->inode, out);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "fs/vfs/mount.h"
 #include <limits.h>
 
+struct attr;
 struct file;
 struct inode;
 
@@ -35,10 +36,13 @@ must_check int user_path(int dirfd, struct uptr name, int walk_flags, struct pat
 struct object {
 	struct inode *inode; /* held */
 	struct path path;    /* held; mnt NULL for anonymous files */
+	bool current;        /* finding it has brought its attributes up to date */
 };
 must_check int user_object(int dirfd, struct uptr name, int walk_flags, struct object *out);
 must_check int fd_object(int fd, struct object *out);
 void object_put(struct object *o);
+/* inode_getattr(), unless the attributes are fresh. */
+must_check int object_attr(const struct object *o, struct attr *out);
 
 /* As fdtable_lookup_any for the caller: -EBADF; O_PATH files too. */
 must_check int fd_get_any(int fd, struct file **out);

@@ -75,9 +75,10 @@ int hostfs_mount(int fd, const struct hostfs_options *o, struct super **out)
 	hs->root_dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
 	mutex_init(&hs->tree_mutex, RANK_HOST_TREE);
 	lock_init(&hs->lock, RANK_SUPER);
-	err =
-	    super_init(&hs->sb, &hostfs_super_ops, "hostfs", o->source ? o->source : "host",
-	               (u32)sfs.f_type, (o->readonly ? MS_RDONLY : 0) | (o->layer ? SB_LOWER : 0));
+	err = super_init(&hs->sb, &hostfs_super_ops, "hostfs", o->source ? o->source : "host",
+	                 (u32)sfs.f_type,
+	                 (o->readonly ? MS_RDONLY : 0) | (o->layer ? SB_LOWER : 0) |
+	                     (hostfs_always(hs) ? 0 : SB_ASKS));
 	if (err) {
 		free(hs->table);
 		goto fail;

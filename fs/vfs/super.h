@@ -66,6 +66,11 @@ must_check int super_init(struct super *sb, const struct super_ops *ops, const c
                           const char *source, u32 magic, u64 flags);
 /* Internal flag for super_init: its inodes serve an overlay, so they rank RANK_INODE_LOWER. */
 #define SB_LOWER (1ULL << 40)
+/*
+ * Another: lookup and revalidate both ask whoever has the truth, and leave the attributes of
+ * what they find as current as getattr would.
+ */
+#define SB_ASKS (1ULL << 41)
 struct super *super_get(struct super *sb);
 void super_put(struct super *sb);
 

@@ -148,13 +148,15 @@ static bool still_valid(struct inode *dir, struct dentry *d, const char *name, s
 	return dir->ops->revalidate(dir, copy, dentry_inode(d));
 }
 
+/* *asked: the file system was asked, not only the cache. */
 static int find_child(struct dentry *parent, const char *name, size_t len, bool dir_locked,
-                      struct dentry **out)
+                      struct dentry **out, bool *asked)
 {
 	struct inode *dir = dentry_inode(parent);
 	struct dentry *d = dentry_find(parent, name, len), *other;
 	int err;
 
+	*asked = true;
 	if (d && still_valid(dir, d, name, len)) {
 		*out = d;
 		return 0;
@@ -165,6 +167,7 @@ static int find_child(struct dentry *parent, const char *name, size_t len, bool 
 	other = dentry_find(parent, name, len);
 	if (other && other != d) {
 		*out = other;
+		*asked = false;
 		err = 0;
 	} else {
 		err = lookup_locked(parent, name, len, d, out);
@@ -179,21 +182,26 @@ static int find_child(struct dentry *parent, const char *name, size_t len, bool 
 int walk_child(struct path parent, const char *name, bool dir_locked, struct dentry **out)
 {
 	size_t len = strlen(name);
+	bool asked;
 
 	if (len > NAME_LEN_MAX)
 		return -ENAMETOOLONG;
 	if (!inode_is_dir(dentry_inode(parent.dentry)))
 		return -ENOTDIR;
-	return find_child(parent.dentry, name, len, dir_locked, out);
+	return find_child(parent.dentry, name, len, dir_locked, out, &asked);
 }
 
 int walker_child(struct walker *w, struct path *out)
 {
 	struct path p = {w->cur.mnt, NULL};
-	int err = find_child(w->cur.dentry, w->last, w->last_len, false, &p.dentry);
+	bool asked;
+	int err = find_child(w->cur.dentry, w->last, w->last_len, false, &p.dentry, &asked);
 
 	if (err)
 		return err;
+	/* Of what is mounted there, nothing was asked. */
+	w->asked = asked && (dentry_inode(w->cur.dentry)->sb->flags & SB_ASKS) &&
+	           !atomic_load_explicit(&p.dentry->mounts, memory_order_relaxed);
 	if (!dentry_inode(p.dentry)) {
 		dentry_put(p.dentry);
 		return -ENOENT;
@@ -463,12 +471,20 @@ int walker_parent(struct walker *w)
 
 int walk(struct path base, const char *name, int flags, struct path *out)
 {
+	bool current;
+
+	return walk_for_attr(base, name, flags, out, &current);
+}
+
+int walk_for_attr(struct path base, const char *name, int flags, struct path *out, bool *current)
+{
 	struct walker w;
 	struct path child;
 	bool must_be_dir = flags & WALK_DIRECTORY;
 	int err = walker_init(&w, base, name, flags);
 
 	w.whole = true;
+	*current = false;
 	while (!err) {
 		err = walker_parent(&w);
 		if (err)
@@ -484,6 +500,7 @@ int walk(struct path base, const char *name, int flags, struct path *out)
 		if (!inode_is_link(dentry_inode(child.dentry)) ||
 		    !((flags & WALK_FOLLOW) || w.trailing)) {
 			walker_move(&w, child);
+			*current = w.asked;
 			break;
 		}
 		err = walker_follow(&w, child, true);

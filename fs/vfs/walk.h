@@ -22,6 +22,12 @@ enum walk_flags {
  * -ENAMETOOLONG, -EXDEV.
  */
 must_check int walk(struct path base, const char *name, int flags, struct path *out);
+/*
+ * The same for who wants the attributes next: *current says that finding the name has
+ * brought them up to date, so that inode_getattr() would only ask again.
+ */
+must_check int walk_for_attr(struct path base, const char *name, int flags, struct path *out,
+                             bool *current);
 
 /*
  * Resolves all but the last component, for create, unlink, rename. last:

@@ -29,6 +29,7 @@ struct walker {
 	const char *last;
 	size_t last_len;
 	bool trailing; /* the last name has slashes behind it */
+	bool asked;    /* the last walker_child has brought its result's attributes up to date */
 };
 
 must_check int walker_init(struct walker *w, struct path base, const char *name, int flags);

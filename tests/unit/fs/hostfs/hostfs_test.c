@@ -160,6 +160,53 @@ Test(hostfs, revalidation_follows_the_host)
 	cr_assert_eq(view_read(&v, "e/a", (char[8]){0}, 8), -ENOENT);
 }
 
+/* Walks to name, and gets its attributes. The number of host calls that took. */
+static u64 calls_for_attr(const char *name, struct attr *a)
+{
+	u64 calls = host_call_count();
+	bool current;
+	struct path p;
+
+	cr_assert_eq(walk_for_attr(v.root, name, 0, &p, &current), 0);
+	if (current)
+		inode_attr(dentry_inode(p.dentry), a);
+	else
+		cr_assert_eq(inode_getattr(dentry_inode(p.dentry), a), 0);
+	path_put(p);
+	return host_call_count() - calls;
+}
+
+Test(hostfs, finding_a_name_tells_its_attributes)
+{
+	struct stat st;
+	struct attr a;
+	struct path p;
+
+	host_mkdir(dir, "d");
+	host_write_file(dir, "d/a", "one");
+	mount_it(false, HOSTFS_REVALIDATE);
+	calls_for_attr("d/a", &a);
+	cr_assert_eq(a.size, 3);
+	/* From here on a call for each name. */
+	host_write_file(dir, "d/a", "three");
+	cr_assert_eq(calls_for_attr("d/a", &a), 2);
+	cr_assert_eq(a.size, 5);
+	view_write(&v, "d/a", "by the guest");
+	cr_assert_eq(calls_for_attr("d/a", &a), 2);
+	cr_assert_eq(a.size, 12);
+	cr_assert_eq(stat(host_path(dir, "d/a"), &st), 0);
+	cr_assert_eq(a.mtime.tv_nsec, st.st_mtim.tv_nsec);
+	/* Nothing was asked about these on the way. */
+	cr_assert_eq(chmod(host_path(dir, "d"), 0700), 0);
+	calls_for_attr("d/.", &a);
+	cr_assert_eq(a.mode & 07777, 0700);
+	cr_assert_eq(walk(v.root, "d", 0, &p), 0);
+	cr_assert_eq(chmod(host_path(dir, "d"), 0711), 0);
+	calls_for_attr("d/..", &a);
+	cr_assert_eq(a.nlink, 3);
+	path_put(p);
+}
+
 Test(hostfs, hard_links_are_one_inode)
 {
 	struct path a, b;
