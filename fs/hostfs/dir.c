@@ -30,6 +30,7 @@ struct dir_stream {
 	size_t at, len; /* what is left of buf */
 	u64 pos;        /* the position of the entry at `at` */
 	u64 host_pos;   /* where the descriptor stands, as far as is known */
+	bool ended;     /* the host has just said that nothing follows pos */
 };
 
 static int stream_fd(struct hostfs_inode *h, struct dir_stream *s)
@@ -105,14 +106,21 @@ static int hostfs_readdir(struct file *f, struct dir_sink *sink)
 {
 	struct hostfs_inode *h = to_hostfs(f->inode);
 	struct dir_stream *s = f->priv;
+	u64 from = f->pos;
 	ssize_t n;
 
 	/* The guest has sought, or rewound: it wants a fresh look. */
 	if (f->pos != s->pos || f->pos == 0) {
 		s->at = s->len = 0;
 		s->pos = f->pos;
+		s->ended = false;
 		if (s->buf)
 			s->host_pos = ~0ULL;
+	}
+	/* Who was given the last entries asks once more; after that, the host is asked again. */
+	if (s->ended) {
+		s->ended = false;
+		return 0;
 	}
 	for (;;) {
 		while (s->at < s->len) {
@@ -128,8 +136,10 @@ static int hostfs_readdir(struct file *f, struct dir_sink *sink)
 				s->host_pos = s->pos;
 		}
 		n = stream_fill(h, s);
-		if (n <= 0)
+		if (n <= 0) {
+			s->ended = n == 0 && f->pos != from;
 			return (int)n;
+		}
 	}
 }
 

@@ -97,10 +97,15 @@ static ssize_t read_direct(struct hostfs_inode *h, struct uio *dst, u64 pos)
 	return done ? (ssize_t)done : got;
 }
 
-/* Reads block index from the host into the cache. *out with a reference. */
+/*
+ * Reads block index from the host into the cache. *out with a reference. Where an unchanging file
+ * ends is known: the host need not be asked for more, only to hear that there is none.
+ */
 static int block_fill(struct hostfs_inode *h, u64 index, struct read_block **out)
 {
 	struct read_block *b = read_block_create(h, index);
+	u64 size = inode_size(&h->inode), from = index * READ_BLOCK;
+	u64 want = min_of((u64)READ_BLOCK, size > from ? size - from : 0);
 	struct fd_slot *slot;
 	ssize_t got = 0;
 	int fd;
@@ -109,9 +114,8 @@ static int block_fill(struct hostfs_inode *h, u64 index, struct read_block **out
 		return -ENOMEM;
 	fd = hostfs_read_fd(h, &slot, false);
 	if (fd >= 0) {
-		while (b->len < READ_BLOCK) {
-			got = host_read_at(fd, b->data + b->len, READ_BLOCK - b->len,
-			                   index * READ_BLOCK + b->len);
+		while (b->len < want) {
+			got = host_read_at(fd, b->data + b->len, want - b->len, from + b->len);
 			if (got <= 0)
 				break;
 			b->len += (u32)got;

@@ -31,6 +31,7 @@ struct overlay_dir {
 	/* Guarded by the file's pos_mutex. */
 	struct file *real;         /* passing on, or NULL */
 	struct overlay_list *list; /* merged, or NULL */
+	bool begun;                /* something was listed since that was chosen */
 };
 
 void overlay_list_put(struct overlay_list *l)
@@ -345,6 +346,7 @@ static void forget(struct overlay_dir *d)
 	overlay_list_put(d->list);
 	d->real = NULL;
 	d->list = NULL;
+	d->begun = false;
 }
 
 /*
@@ -366,13 +368,16 @@ static int choose(struct overlay_inode *o, struct overlay_dir *d)
 
 static int overlay_readdir(struct file *f, struct dir_sink *sink)
 {
+	struct overlay_inode *o = to_overlay(f->inode);
 	struct overlay_dir *d = f->priv;
+	bool again = d->begun || overlay_upper(o);
 	int err = 0;
 
-	if (f->pos == 0 || (!d->real && !d->list))
-		err = choose(to_overlay(f->inode), d);
+	if ((f->pos == 0 && again) || (!d->real && !d->list))
+		err = choose(o, d);
 	if (err)
 		return err;
+	d->begun = true;
 	return d->real ? pass_on(f, d, sink) : emit_list(f, d, sink);
 }
 

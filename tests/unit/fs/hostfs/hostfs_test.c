@@ -85,6 +85,36 @@ Test(hostfs, what_was_seen_needs_no_host_call)
 	}
 }
 
+/* As cat(1) and ls(1) do: until there is no more. */
+Test(hostfs, an_end_is_told_once)
+{
+	struct name_sink n = {0};
+	char buf[64];
+	struct file *f;
+	u64 calls;
+
+	host_write_file(dir, "a", "hello");
+	mount_it(true, HOSTFS_ALWAYS);
+	f = view_open_file(&v, "a", O_RDONLY);
+	calls = host_call_count();
+	cr_assert_eq(file_read_text(f, buf, sizeof(buf), 0), 5);
+	cr_assert_eq(file_read_text(f, buf, sizeof(buf), 5), 0);
+	cr_assert_eq(host_call_count() - calls, 1);
+	file_put(f);
+
+	f = view_open_file(&v, ".", O_RDONLY | O_DIRECTORY);
+	calls = host_call_count();
+	n.sink.emit = name_sink_emit;
+	cr_assert_eq(file_readdir(f, &n.sink), 0);
+	cr_assert_eq(file_readdir(f, &n.sink), 0);
+	cr_assert_eq(n.n, 1);
+	cr_assert_eq(host_call_count() - calls, 3);
+	/* Who asks on may see what has come since. */
+	cr_assert_eq(file_readdir(f, &n.sink), 0);
+	cr_assert_eq(host_call_count() - calls, 4);
+	file_put(f);
+}
+
 Test(hostfs, cannot_be_left)
 {
 	struct super *sb;

@@ -117,6 +117,45 @@ static void teardown(void)
 TestSuite(overlay_dir, .init = setup, .fini = teardown, .timeout = 60);
 TestSuite(overlay_tmpfs, .init = setup, .fini = teardown, .timeout = 60);
 
+static void count_inodes(const struct census *c, void *arg)
+{
+	if (!strcmp(c->name, "inode"))
+		*(s64 *)arg = atomic_load(&c->live);
+}
+
+/* A guest that looks at ever more files, and for what is not there, does not make the cache grow. */
+OVERLAY_TEST(walking_on_and_on_is_bounded)
+{
+	enum { LIMIT = 100, FILES = 3000 };
+	char name[32];
+	s64 inodes = 0;
+
+	for (int i = 0; i < FILES; i++) {
+		snprintf(name, sizeof(name), "%s%d", i % 50 ? "tree/f" : "tree/d", i);
+		if (i % 50)
+			host_write_file(lo, name, "");
+		else
+			host_mkdir(lo, name);
+	}
+	mount_it();
+	dentry_cache_set_limit(LIMIT);
+	for (int i = 0; i < FILES; i++) {
+		struct attr a;
+
+		snprintf(name, sizeof(name), "%s%d", i % 50 ? "tree/f" : "tree/d", i);
+		cr_assert_eq(view_lstat(&v, name, &a, NULL), 0);
+		snprintf(name, sizeof(name), "tree/%s%d%s", i % 50 ? "none" : "d", i,
+		         i % 50 ? "" : "/none");
+		cr_assert_eq(view_lstat(&v, name, &a, NULL), -ENOENT);
+	}
+	cr_assert_leq(dentry_cache_count(), LIMIT + 10);
+	census_each(count_inodes, &inodes);
+	/* The view's, those of its layers, and the directories that they are in. */
+	cr_assert_leq(inodes, 4 * LIMIT);
+	cr_assert_gt(inodes, 0);
+	dentry_cache_set_limit(65536);
+}
+
 OVERLAY_TEST(layers_show_through)
 {
 	struct name_sink n = {0};
