@@ -123,7 +123,7 @@ static void count_inodes(const struct census *c, void *arg)
 		*(s64 *)arg = atomic_load(&c->live);
 }
 
-/* A guest that looks at ever more files, and for what is not there, does not make the cache grow. */
+/* Who looks at ever more files, and for what is not there, does not make the cache grow. */
 OVERLAY_TEST(walking_on_and_on_is_bounded)
 {
 	enum { LIMIT = 100, FILES = 3000 };
