@@ -373,7 +373,7 @@ static bool read_in_place(struct pipe *p, struct uio *dst, ssize_t *result)
 	void *garbage = NULL;
 	bool freed = false, packet = false;
 	u32 done = 0;
-	size_t room = dst->resid;
+	size_t room = min_of(dst->resid, (size_t)PAGE_SIZE);
 	/* Writing there cannot fail, so it may be done under the lock. */
 	u8 *to = uio_reserve(dst, &room);
 

@@ -100,6 +100,21 @@ static char *bytes_at(struct tmpfs_node *n, u64 pos, u64 *hole_end)
 	return entry ? page_of(entry) + pos % PAGE_SIZE : NULL;
 }
 
+/* Neighbours are moved together up to here: large transfers should not go page by page. */
+#define RUN_PAGES 64u
+
+/* How many of want bytes at p, which stand for pos, lie in one piece: the next pages may follow. */
+static size_t run_length(struct tmpfs_node *n, const char *p, u64 pos, size_t want)
+{
+	size_t len = in_page(pos, want);
+	u64 hole_end;
+
+	while (len < want && len < RUN_PAGES * PAGE_SIZE &&
+	       bytes_at(n, pos + len, &hole_end) == p + len)
+		len += in_page(pos + len, want - len);
+	return len;
+}
+
 ssize_t data_read(struct tmpfs_node *n, struct uio *dst, u64 pos)
 {
 	u64 size = inode_size(&n->inode), hole_end;
@@ -110,10 +125,11 @@ ssize_t data_read(struct tmpfs_node *n, struct uio *dst, u64 pos)
 	want = min_of((u64)dst->resid, size - pos);
 	while (total < want) {
 		char *p = bytes_at(n, pos, &hole_end);
-		size_t part = in_page(pos, want - total);
+		size_t part;
 		ssize_t r;
 
 		if (p) {
+			part = run_length(n, p, pos, want - total);
 			r = uio_write(dst, p, part);
 		} else {
 			part = min_of(want - total, hole_end - pos);
@@ -157,24 +173,85 @@ static int page_for_write(struct tmpfs_node *n, u64 index, bool zero, char **out
 	return 0;
 }
 
-/* One page's worth into the sentry's pages. */
-static ssize_t write_page(struct tmpfs_node *n, struct uio *src, u64 pos, size_t part)
+/* Pages to write to that lie one behind the other. */
+struct run {
+	char *to;   /* where pos goes */
+	size_t len; /* bytes, the first and the last page perhaps not in full */
+	u64 fresh;  /* bit k: page k is new, and was not cleared as all of it will be written */
+};
+
+static int run_begin(struct tmpfs_node *n, u64 pos, size_t want, struct run *run)
 {
-	size_t off = pos % PAGE_SIZE;
 	bool fresh;
 	char *page;
+	int err;
+
+	run->len = in_page(pos, want);
+	err = page_for_write(n, pos / PAGE_SIZE, run->len < PAGE_SIZE, &page, &fresh);
+	if (err)
+		return err;
+	run->to = page + pos % PAGE_SIZE;
+	run->fresh = fresh && run->len == PAGE_SIZE;
+	return 0;
+}
+
+/* Takes in what follows as long as it is adjacent, or can be had so. */
+static void run_extend(struct tmpfs_node *n, u64 pos, size_t want, struct run *run)
+{
+	u64 index = pos / PAGE_SIZE;
+
+	for (unsigned k = 1; k < RUN_PAGES && run->len < want; k++) {
+		size_t part = in_page(pos + run->len, want - run->len);
+		char *next = run->to + run->len, *page;
+		void *entry = page_map_get(&n->data.pages, index + k);
+		bool fresh;
+
+		if (entry && page_of(entry) != next)
+			return;
+		/* An error is for who begins a run there. */
+		if (page_for_write(n, index + k, part < PAGE_SIZE, &page, &fresh) != 0)
+			return;
+		if (page != next) {
+			if (part == PAGE_SIZE)
+				memset(page, 0, PAGE_SIZE);
+			return;
+		}
+		if (fresh && part == PAGE_SIZE)
+			run->fresh |= 1ULL << k;
+		run->len += part;
+	}
+}
+
+/* Fewer bytes came than the run was made for: no new page shows what it held before. */
+static void run_clear_rest(const struct run *run, u64 pos, size_t got)
+{
+	char *first = run->to - pos % PAGE_SIZE, *end = run->to + got;
+
+	for (unsigned k = 0; k < RUN_PAGES; k++) {
+		char *page = first + k * PAGE_SIZE;
+
+		if ((run->fresh >> k & 1) && end < page + PAGE_SIZE) {
+			char *from = max_of(page, end);
+
+			memset(from, 0, (size_t)(page + PAGE_SIZE - from));
+		}
+	}
+}
+
+/* Up to want bytes into the sentry's pages, as many as lie together. *part: how many those are. */
+static ssize_t write_run(struct tmpfs_node *n, struct uio *src, u64 pos, size_t want, size_t *part)
+{
+	struct run run;
+	int err = run_begin(n, pos, want, &run);
 	ssize_t r;
-	int err = page_for_write(n, pos / PAGE_SIZE, part < PAGE_SIZE, &page, &fresh);
 
 	if (err)
 		return err;
-	r = uio_read(src, page + off, part);
-	/* A page that was to be filled was not cleared; a fault has left old bytes in it. */
-	if (fresh && part == PAGE_SIZE && r < (ssize_t)part) {
-		size_t got = r < 0 ? 0 : (size_t)r;
-
-		memset(page + got, 0, PAGE_SIZE - got);
-	}
+	run_extend(n, pos, want, &run);
+	*part = run.len;
+	r = uio_read(src, run.to, run.len);
+	if (r < (ssize_t)run.len)
+		run_clear_rest(&run, pos, r < 0 ? 0 : (size_t)r);
 	return r;
 }
 
@@ -212,7 +289,8 @@ ssize_t data_write(struct tmpfs_node *n, struct uio *src, u64 pos)
 	while (total < want) {
 		size_t part = in_page(pos, want - total);
 
-		r = in_memfd(n) ? write_view(n, src, pos, part) : write_page(n, src, pos, part);
+		r = in_memfd(n) ? write_view(n, src, pos, part)
+		                : write_run(n, src, pos, want - total, &part);
 		if (r < 0)
 			break;
 		total += (size_t)r;

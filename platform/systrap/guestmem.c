@@ -14,6 +14,11 @@
 
 /* Above this two copies by way of the window cost more than the host's one. */
 #define ASK_MAX 4096u
+/*
+ * More than this does not go by way of the window either: written on one core and read on another,
+ * it would cost more than the host's copy from where it is to where it goes.
+ */
+#define WINDOW_MAX (STUB_WINDOW_SIZE / 2)
 
 size_t space_read(struct platform_space *s, void *dst, u64 src, size_t n)
 {
@@ -208,7 +213,7 @@ static size_t guest_write(struct uspace *u, u64 dst, const void *src, size_t n)
 			return n;
 		}
 	}
-	if (n <= STUB_WINDOW_SIZE / 2 && n <= STUB_WINDOW_SIZE - t->window_used) {
+	if (n <= WINDOW_MAX && n <= STUB_WINDOW_SIZE - t->window_used) {
 		if (t->outs == STUB_OUT_SEGMENTS)
 			guestmem_flush(t);
 		t->out[t->outs++] = (struct stub_segment){dst, (u32)n, t->window_used};
@@ -253,8 +258,8 @@ static void *guest_reserve(struct uspace *u, u64 dst, size_t *n)
 {
 	struct systrap_thread *t = uspace_thread(u);
 	*n = guest_limit(dst, *n);
-	if (*n == 0 || *n > STUB_WINDOW_SIZE - t->window_used || t->outs == STUB_OUT_SEGMENTS ||
-	    !may_wait(u, dst, *n))
+	if (*n == 0 || *n > WINDOW_MAX || *n > STUB_WINDOW_SIZE - t->window_used ||
+	    t->outs == STUB_OUT_SEGMENTS || !may_wait(u, dst, *n))
 		return NULL;
 	return window(t, t->window_used);
 }
