@@ -8,7 +8,9 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/openat2.h>
+#include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -358,21 +360,44 @@ noreturn void host_exit_group(int status)
 		HOST1(SYS_exit_group, status);
 }
 
+/* Set by the first host_cpu_count: the CPUs that the sandbox may run on. */
+static unsigned long cpu_mask[CPU_MASK_WORDS];
+static size_t cpu_mask_bytes;
+
 unsigned host_cpu_count(void)
 {
 	static _Atomic unsigned cached;
 	unsigned n = atomic_load_explicit(&cached, memory_order_relaxed);
-	unsigned long mask[CPU_MASK_WORDS] = {0};
 	s64 bytes;
 
 	if (n)
 		return n;
-	bytes = HOST3(SYS_sched_getaffinity, 0, sizeof(mask), mask);
-	for (s64 i = 0; i < bytes / (s64)sizeof(mask[0]); i++)
-		n += (unsigned)__builtin_popcountl(mask[i]);
+	bytes = HOST3(SYS_sched_getaffinity, 0, sizeof(cpu_mask), cpu_mask);
+	cpu_mask_bytes = (size_t)max_of(bytes, (s64)0);
+	for (size_t i = 0; i < cpu_mask_bytes / sizeof(cpu_mask[0]); i++)
+		n += (unsigned)__builtin_popcountl(cpu_mask[i]);
 	n = max_of(n, 1u);
 	atomic_store_explicit(&cached, n, memory_order_relaxed);
 	return n;
+}
+
+unsigned host_cpu(void)
+{
+	return (unsigned)sched_getcpu();
+}
+
+void host_cpu_leave(unsigned cpu)
+{
+	unsigned long others[CPU_MASK_WORDS];
+	size_t bits = 8 * sizeof(others[0]);
+
+	if (cpu >= cpu_mask_bytes * 8)
+		return;
+	memcpy(others, cpu_mask, cpu_mask_bytes);
+	others[cpu / bits] &= ~(1UL << (cpu % bits));
+	/* Refused if there is no other, or none is online: then it stays. */
+	if (HOST3(SYS_sched_setaffinity, 0, cpu_mask_bytes, others) == 0)
+		HOST3(SYS_sched_setaffinity, 0, cpu_mask_bytes, cpu_mask);
 }
 
 u64 host_call_count(void)

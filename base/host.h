@@ -86,6 +86,13 @@ noreturn void host_exit_group(int status);
 
 /* CPUs that the sandbox may run on, counted at the first call (before lock-down). */
 unsigned host_cpu_count(void);
+/* The CPU that the caller runs on, by the time it looks perhaps no more. */
+unsigned host_cpu(void);
+/*
+ * Moves the calling host thread to another CPU of those that host_cpu_count has counted, if there
+ * is one, and leaves it free to go anywhere afterwards.
+ */
+void host_cpu_leave(unsigned cpu);
 
 /* How many host calls were made through here, for `--stats`. */
 u64 host_call_count(void);

@@ -16,6 +16,13 @@
  *	  else, most likely the very guest that is waited for: for a while, and
  *	  for longer each time, spins are short, and end for good once a few were
  *	  in vain. (Short ones can still pay: the guest may have a CPU after all.)
+ *
+ * None of this helps if the worker and its guest are on one CPU while another is free: each keeps
+ * the other waiting, and every call costs two switches instead of none. The host brings them there
+ *by itself, as it likes to wake who is woken beside its waker, and takes a virtual CPU that halts
+ *for a busy one; and it does not part them again, since never more than one of them is runnable for
+ *long. So the worker leaves when it notices. Where that does not last it was not the reason, and
+ *the next time it waits twice as long.
  */
 #include "base/idle_policy.h"
 #include "base/sanitizer.h"
@@ -29,10 +36,13 @@
 #define QUIET_MIN     (1 * MSEC)
 #define QUIET_MAX     (100 * MSEC)
 #define WASTED_MAX    4
+#define MOVE_MIN      (1 * MSEC) /* a move costs some 20 us */
+#define MOVE_MAX      (100 * MSEC)
 
 void idle_policy_init(struct idle_policy *p, unsigned cpus)
 {
-	*p = (struct idle_policy){.budget_ns = SPIN_START, .quiet_ns = QUIET_MIN};
+	*p = (struct idle_policy){
+	    .budget_ns = SPIN_START, .quiet_ns = QUIET_MIN, .move_ns = MOVE_MIN};
 	p->alone = cpus <= 1;
 }
 
@@ -76,4 +86,21 @@ no_tsan bool idle_policy_preempted(struct idle_policy *p, u64 before, u64 now)
 	p->quiet_until = now + p->quiet_ns;
 	p->quiet_ns = min_of(p->quiet_ns * 2, QUIET_MAX);
 	return true;
+}
+
+no_tsan bool idle_policy_may_move(const struct idle_policy *p, u64 now)
+{
+	return !p->alone && now - p->moved_at >= p->move_ns;
+}
+
+no_tsan void idle_policy_moved(struct idle_policy *p, u64 now)
+{
+	bool again = now - p->moved_at < 4 * p->move_ns;
+
+	p->move_ns = again ? min_of(p->move_ns * 2, MOVE_MAX) : MOVE_MIN;
+	p->moved_at = now;
+	/* What was learnt on the shared CPU was about sharing it. */
+	p->quiet_until = 0;
+	p->wasted = 0;
+	p->budget_ns = max_of(p->budget_ns, SPIN_START);
 }

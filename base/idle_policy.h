@@ -9,6 +9,8 @@ struct idle_policy {
 	u64 budget_ns;   /* what the next spin may last; 0: sleep at once */
 	u64 quiet_until; /* hardly any spinning before then: the CPUs are oversubscribed */
 	u64 quiet_ns;    /* how long the next quiet period will be */
+	u64 moved_at;    /* when the worker last changed its CPU */
+	u64 move_ns;     /* for how long it stays there at least */
 	u32 wasted;      /* spins in a row that found nothing */
 	bool alone;      /* one CPU: never spin */
 };
@@ -23,6 +25,12 @@ void idle_policy_hit(struct idle_policy *p, u64 waited);
 void idle_policy_miss(struct idle_policy *p);
 /* The worker was woken at now, from a sleep of slept ns, because there was work. */
 void idle_policy_slept(struct idle_policy *p, u64 slept, u64 now);
+/*
+ * A guest thread had to sleep for its answer on the very CPU that the worker runs on: true if the
+ * worker should go to another one now. idle_policy_moved says that it has.
+ */
+bool idle_policy_may_move(const struct idle_policy *p, u64 now);
+void idle_policy_moved(struct idle_policy *p, u64 now);
 /*
  * Looks at the time between two polls: true if the host took the CPU away
  * meanwhile, which means that somebody else needs it: stop spinning.

@@ -35,7 +35,7 @@ struct sched_source {
 };
 
 struct sched_stats {
-	u64 switches, polls, polls_hit, sleeps, wakeups, spin_ns;
+	u64 switches, polls, polls_hit, sleeps, wakeups, spin_ns, moves;
 };
 
 /*
@@ -56,6 +56,13 @@ _Atomic u32 *sched_doorbell(void);
  * for.
  */
 bool sched_may_linger(void);
+/*
+ * A guest thread slept on cpu until its answer came. True if that is the running fiber's CPU, too,
+ * and the policy lets its worker go elsewhere, which sched_leave does: for the caller to decide,
+ * who knows whether another CPU is free.
+ */
+bool sched_may_leave(unsigned cpu);
+void sched_leave(unsigned cpu);
 /* Wakes a worker if one sleeps (something became runnable or due). */
 void sched_kick(void);
 /* Ends the workers once the current fibers park; for unit tests and orderly exit. */

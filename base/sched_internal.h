@@ -27,7 +27,7 @@ struct worker {
 	bool solo;             /* sched_run_until_idle's: never spins */
 	struct stack_context own;
 	struct idle_policy policy;
-	_Atomic u64 switches, polls, polls_hit, sleeps, wakeups, spin_ns;
+	_Atomic u64 switches, polls, polls_hit, sleeps, wakeups, spin_ns, moves;
 	pthread_t thread;
 };
 

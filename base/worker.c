@@ -2,7 +2,7 @@
  * Workers: the host threads that run fibers, and what they do when there is
  * nothing to run: look for requests, spin as long as the idle policy allows,
  * then sleep on the doorbell until someone rings or the next timer is due. Host
- * calls: futex (the doorbell); at start, those of pthread_create.
+ * calls: futex (the doorbell), sched_setaffinity; at start, those of pthread_create.
  */
 #include <limits.h>
 #include "base/bug.h"
@@ -209,6 +209,25 @@ static void worker_sleep(struct worker *w, u64 limit)
 	doorbell_sleep_end();
 }
 
+/* --- which CPU ---------------------------------------------------------------- */
+
+bool sched_may_leave(unsigned cpu)
+{
+	const struct worker *w = worker_self();
+
+	return w && !w->solo && host_cpu() == cpu &&
+	       idle_policy_may_move(&w->policy, time_monotonic());
+}
+
+void sched_leave(unsigned cpu)
+{
+	struct worker *w = worker_self();
+
+	counter_add(&w->moves, 1);
+	host_cpu_leave(cpu);
+	idle_policy_moved(&w->policy, time_monotonic());
+}
+
 /* --- life --------------------------------------------------------------------- */
 
 static void worker_init(struct worker *w)
@@ -340,6 +359,7 @@ static void stats_add(struct sched_stats *out, struct worker *w)
 	out->sleeps += atomic_load_explicit(&w->sleeps, memory_order_relaxed);
 	out->wakeups += atomic_load_explicit(&w->wakeups, memory_order_relaxed);
 	out->spin_ns += atomic_load_explicit(&w->spin_ns, memory_order_relaxed);
+	out->moves += atomic_load_explicit(&w->moves, memory_order_relaxed);
 }
 
 void sched_stats_read(struct sched_stats *out)

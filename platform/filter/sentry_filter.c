@@ -98,7 +98,8 @@ static const struct sentry_rule rules[] = {
 	{SYS_epoll_wait, ALWAYS, "base/reactor: wait for host files", NO_ARGS},
 	{SYS_epoll_ctl, ALWAYS, "base/reactor: what to wait for", NO_ARGS},
 	{SYS_poll, ALWAYS, "base/host: is a host file ready", NO_ARGS},
-	{SYS_sched_yield, ALWAYS, "platform/armed: a scan on a preempted thread must end", NO_ARGS},
+	{SYS_sched_setaffinity, SYSTRAP, "base/worker: off the CPU of the guest that it serves",
+	 1, {ARG_EQ(0, 0)}},
 	{SYS_restart_syscall, ALWAYS, "the host resumes timed waits by it after a stop", NO_ARGS},
 	{SYS_clock_gettime, ALWAYS, "CPU clocks of guest threads; hosts whose vDSO has no clock", NO_ARGS},
 

@@ -132,6 +132,8 @@ struct stub_reply {
 
 struct stub_context {
 	_Alignas(64) _Atomic u32 state;
+	/* Where the thread was when it lost patience: set before it sleeps. */
+	_Atomic u32 cpu;
 	/* The sentry wants the thread back: looked at before every sleep and on every way out. */
 	_Alignas(64) _Atomic u32 interrupt;
 	/* Nonzero while a host thread uses this index; the host kernel clears it when the thread is

@@ -6,10 +6,6 @@
  */
 #include "platform/stub/stub.h"
 
-/* arch/x86/include/asm/segment.h: the segment whose limit is the CPU, with the node above. */
-#define CPUNODE_SEGMENT 0x7b
-#define CPUNODE_BITS    12
-
 /* Operations of futex(2); its flags beside FUTEX_PRIVATE_FLAG make no difference to what is
  * allowed. */
 enum {
@@ -82,10 +78,8 @@ static bool direct_uname(struct stub_context *ctx, struct host_sigcontext *mc)
 
 static u64 direct_getcpu(const struct host_sigcontext *mc)
 {
-	u32 limit, cpu, node;
-	__asm__("lsl %1, %0" : "=r"(limit) : "r"(CPUNODE_SEGMENT));
-	cpu = limit & ((1u << CPUNODE_BITS) - 1);
-	node = limit >> CPUNODE_BITS;
+	u32 limit = stub_cpunode(), node = limit >> CPUNODE_BITS;
+	u32 cpu = limit & ((1u << CPUNODE_BITS) - 1);
 	if (mc->rdi && !direct_put(mc->rdi, &cpu, sizeof(cpu)))
 		return (u64)-EFAULT;
 	if (mc->rsi && !direct_put(mc->rsi, &node, sizeof(node)))

@@ -80,6 +80,8 @@ static bool spin(struct stub_context *ctx, u32 limit)
 
 static void sleep_until_reply(struct stub_context *ctx)
 {
+	atomic_store_explicit(&ctx->cpu, stub_cpunode() & ((1u << CPUNODE_BITS) - 1),
+	                      memory_order_relaxed);
 	for (;;) {
 		u32 state = atomic_load_explicit(&ctx->state, memory_order_acquire);
 		if (state == STUB_REPLY)

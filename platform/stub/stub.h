@@ -20,6 +20,17 @@ static inline struct stub_shared *stub_shared(void)
 	return (struct stub_shared *)STUB_SHARED;
 }
 
+/* arch/x86/include/asm/segment.h: the segment whose limit is the CPU, with the node above. */
+#define CPUNODE_SEGMENT 0x7b
+#define CPUNODE_BITS    12
+
+static inline u32 stub_cpunode(void)
+{
+	u32 limit;
+	__asm__ volatile("lsl %1, %0" : "=r"(limit) : "r"(CPUNODE_SEGMENT));
+	return limit;
+}
+
 static inline s64 host6(long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 {
 	register u64 r10 __asm__("r10") = d;

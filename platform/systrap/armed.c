@@ -15,17 +15,19 @@
  * That covers the fiber, too, which may see the bit cleared, and end, before it
  * is unparked: a task's fiber gives its slot back before it ends.
  *
- * Host calls: sched_yield.
+ * Host calls: futex.
  */
 #include "base/bug.h"
 #include "base/fiber.h"
+#include "base/host.h"
 #include "base/sanitizer.h"
 #include "platform/systrap/systrap.h"
 #include <errno.h>
-#include <sched.h>
 
 #define ARMED_WORDS (SYSTRAP_MAX_THREADS / 64)
 #define MAX_POLLERS 256 /* host threads that ever scan or report a death */
+#define SCAN_NS     20000
+#define BUSY_LOOKS  256 /* of more guests that run at once nobody asks how many are busy */
 
 static struct slot {
 	struct systrap_thread *_Atomic thread;
@@ -39,7 +41,7 @@ static struct lock slot_lock = LOCK_INIT(RANK_PLATFORM);
 static u64 slots_used[ARMED_WORDS]; /* guarded by slot_lock */
 
 static struct poller {
-	_Alignas(64) _Atomic u64 scans;
+	_Alignas(64) _Atomic u32 scans;
 } pollers[MAX_POLLERS];
 static _Atomic u32 poller_count;
 static _Thread_local struct poller *poller_self;
@@ -67,11 +69,13 @@ void armed_slot_publish(struct systrap_thread *t)
 
 void armed_quiesce(void)
 {
+	const struct timespec pause = {.tv_nsec = SCAN_NS};
 	u32 n = min_of(atomic_load(&poller_count), (u32)MAX_POLLERS);
 	for (u32 i = 0; i < n; i++) {
-		u64 seen = atomic_load(&pollers[i].scans);
+		u32 seen = atomic_load(&pollers[i].scans);
+		/* Longer than a few instructions only if it has lost its CPU: perhaps to this. */
 		while ((seen & 1) && atomic_load(&pollers[i].scans) == seen)
-			sched_yield();
+			host_futex_wait(&pollers[i].scans, seen, &pause, false);
 	}
 }
 
@@ -158,4 +162,31 @@ int armed_poll(void)
 	}
 	atomic_fetch_add_explicit(&self->scans, 1, memory_order_release);
 	return found;
+}
+
+/* Does it run guest code, as far as its context says? */
+static bool is_busy(const struct systrap_thread *t)
+{
+	u32 state = atomic_load_explicit(&t->ctx->state, memory_order_relaxed) & 0xff;
+	return (state == STUB_GUEST || state == STUB_REPLY) &&
+	       !atomic_load_explicit(&t->ctx->waits_direct, memory_order_relaxed);
+}
+
+unsigned armed_busy(unsigned limit)
+{
+	struct poller *self = poller_get();
+	u32 words = atomic_load_explicit(&armed_words, memory_order_relaxed);
+	unsigned busy = 0, looks = 0;
+	atomic_fetch_add(&self->scans, 1);
+	for (u32 w = 0; w < words && busy < limit && looks < BUSY_LOOKS; w++) {
+		u64 bits = atomic_load_explicit(&armed[w], memory_order_acquire);
+		for (; bits; bits &= bits - 1, looks++) {
+			const struct systrap_thread *t =
+			    atomic_load(&slots[w * 64 + (u32)__builtin_ctzll(bits)].thread);
+			if (t && is_busy(t))
+				busy++;
+		}
+	}
+	atomic_fetch_add_explicit(&self->scans, 1, memory_order_release);
+	return looks < BUSY_LOOKS ? busy : limit;
 }

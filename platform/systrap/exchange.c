@@ -31,6 +31,16 @@
 /* How long a thread may keep another of its space from being sent files. */
 #define FILE_TURN_NS 5000000000ULL
 
+/*
+ * The stub slept for its answer on cpu. Was that because this worker kept it from running? Then
+ * another CPU is the better place for the worker, unless guests need them all.
+ */
+static void step_aside(u32 cpu)
+{
+	if (systrap.may_spin && sched_may_leave(cpu) && armed_busy(systrap.cpus) + 1 < systrap.cpus)
+		sched_leave(cpu);
+}
+
 static void publish(struct systrap_thread *t, enum stub_verb verb)
 {
 	u32 old;
@@ -39,6 +49,7 @@ static void publish(struct systrap_thread *t, enum stub_verb verb)
 	if (old & STUB_SLEEPS) {
 		atomic_fetch_add_explicit(&systrap_stats.wakes, 1, memory_order_relaxed);
 		host_futex_wake(&t->ctx->state, 1, true);
+		step_aside(atomic_load_explicit(&t->ctx->cpu, memory_order_relaxed));
 	}
 }
 

@@ -193,6 +193,8 @@ void armed_wait(struct systrap_thread *t);
 /* Ends the wait of t's fiber from outside: its stub is gone. */
 void armed_fail(struct systrap_thread *t);
 int armed_poll(void);
+/* How many armed threads run guest code now, counted up to limit. */
+unsigned armed_busy(unsigned limit);
 /* Waits until no scan holds a thread or fiber it has found earlier. */
 void armed_quiesce(void);
 

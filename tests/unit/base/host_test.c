@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sched.h>
 #include "base/host.h"
 #include "tests/unit/base/support.h"
 
@@ -84,4 +85,33 @@ Test(host, random_bytes_fill_the_whole_buffer)
 	for (unsigned i = 0; i < array_size(a); i++)
 		zero += a[i] == 0;
 	cr_assert_eq(zero, 0);
+}
+
+Test(host, a_thread_leaves_a_cpu_and_is_free_again)
+{
+	cpu_set_t before, after;
+	unsigned cpu;
+
+	cr_assert_eq(sched_getaffinity(0, sizeof(before), &before), 0);
+	if (host_cpu_count() < 2)
+		cr_skip("one CPU: nowhere to go");
+	cpu = host_cpu();
+	cr_assert(CPU_ISSET(cpu, &before));
+	/* It may be moved back at any time, but hardly each time. */
+	for (int i = 0; i < 100 && host_cpu() == cpu; i++)
+		host_cpu_leave(cpu);
+	cr_assert_neq(host_cpu(), cpu);
+	cr_assert_eq(sched_getaffinity(0, sizeof(after), &after), 0);
+	cr_assert(CPU_EQUAL(&before, &after));
+}
+
+Test(host, leaving_no_cpu_at_all_changes_nothing)
+{
+	cpu_set_t before, after;
+
+	cr_assert_eq(sched_getaffinity(0, sizeof(before), &before), 0);
+	host_cpu_count();
+	host_cpu_leave(~0u);
+	cr_assert_eq(sched_getaffinity(0, sizeof(after), &after), 0);
+	cr_assert(CPU_EQUAL(&before, &after));
 }

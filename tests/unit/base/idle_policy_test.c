@@ -89,3 +89,46 @@ Test(idle_policy, gives_up_when_careful_spins_are_in_vain)
 	idle_policy_slept(&p, 20 * USEC, now);
 	cr_assert_gt(idle_policy_budget(&p, now), 10 * USEC);
 }
+
+Test(idle_policy, leaves_a_shared_cpu_less_often_when_that_does_not_last)
+{
+	struct idle_policy p;
+	u64 now = SEC, stay = 0;
+
+	idle_policy_init(&p, 2);
+	cr_assert(idle_policy_may_move(&p, now));
+	for (int i = 0; i < 4; i++) {
+		u64 moved = now;
+
+		idle_policy_moved(&p, now);
+		cr_assert(!idle_policy_may_move(&p, now));
+		while (!idle_policy_may_move(&p, now))
+			now += 100 * USEC;
+		cr_assert_geq(now - moved, stay);
+		stay = now - moved + 1;
+	}
+	/* A long time without: a new reason. */
+	now += 10 * SEC;
+	idle_policy_moved(&p, now);
+	cr_assert(idle_policy_may_move(&p, now + 2 * MSEC));
+}
+
+Test(idle_policy, has_nowhere_to_go_on_one_cpu)
+{
+	struct idle_policy p;
+
+	idle_policy_init(&p, 1);
+	cr_assert(!idle_policy_may_move(&p, SEC));
+}
+
+Test(idle_policy, forgets_on_a_new_cpu_that_it_was_preempted)
+{
+	struct idle_policy p;
+
+	idle_policy_init(&p, 2);
+	cr_assert(idle_policy_preempted(&p, SEC, SEC + MSEC));
+	while (idle_policy_budget(&p, SEC + MSEC))
+		idle_policy_miss(&p);
+	idle_policy_moved(&p, SEC + MSEC);
+	cr_assert_gt(idle_policy_budget(&p, SEC + MSEC), 10 * USEC);
+}
