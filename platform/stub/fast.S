@@ -165,9 +165,14 @@ fast_leave_end:
 interrupted:
 	mov %r11, %rdi
 	mov $1, %esi			/* PROMOTE_INTERRUPT */
-/* Traps; the handler puts the registers at rdi into its frame. */
-	.globl stub_promote
+/*
+ * Traps; the handler puts the registers at rdi into its frame. By a breakpoint: an invalid
+ * instruction goes by way of the hypervisor on a virtual machine, as it might be one to emulate.
+ */
+	.globl stub_promote, promote_trapped
 stub_promote:
+	int3
+promote_trapped:
 	ud2
 
 /* Back to where it came from, with everything as it was, to the instruction that traps. */

@@ -70,6 +70,7 @@ void stub_fast(void); /* where rewritten call sites go */
 enum promotion { PROMOTE_SERVE, PROMOTE_INTERRUPT };
 /* Goes on as a trap would, with the registers in mc: at the reply, or with an interrupt. */
 noreturn void stub_promote(const struct host_sigcontext *mc, enum promotion why);
+extern const char promote_trapped[];
 extern const char fast_leave_begin[], fast_leave_end[];
 extern const char direct_leave_begin[], direct_leave_end[];
 

@@ -202,7 +202,7 @@ void trap_entry(int signo, struct host_siginfo *info, struct host_ucontext *uc)
 			ctx->request.result = 0;
 			handover(ctx);
 			trap_serve(ctx, frame);
-		} else if (mc->rip == (u64)stub_promote) {
+		} else if (mc->rip == (u64)promote_trapped && signo == SIGTRAP) {
 			promoted(ctx, frame);
 		} else if (mc->rip == (u64)stub_fast && signo == SIGTRAP) {
 			/* A guest that steps itself: its next step is behind the call. */
