@@ -15,9 +15,9 @@
  * With the user namespace come those that cost no more than they give; the figures are in
  * SECURITY.md.
  *
- * Host calls: geteuid, getpid, clone, open, write, close, kill, wait4 in the sentry; setns,
- * unshare, setgroups, setresgid, setresuid, prlimit64, prctl and capset in the stub. All before
- * lock-down.
+ * Host calls: geteuid, getpid, clone, open, write, close, kill, wait4 in the sentry; prctl, getppid
+ * and pause in what stands in; setns, unshare, setgroups, setresgid, setresuid, prlimit64, prctl
+ * and capset in the stub. All before lock-down.
  */
 #include "platform/filter/namespaces.h"
 #include "platform/filter/privileges.h"
@@ -40,10 +40,11 @@
 
 static int root_ns = -1; /* of root's stubs */
 
-static int stand_in(void *unused)
+/* Ends with the sentry, also if that is killed in the middle of this, or has been already. */
+static int stand_in(void *sentry)
 {
-	(void)unused;
-	for (;;)
+	syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	while (syscall(SYS_getppid) == *(pid_t *)sentry)
 		syscall(SYS_pause);
 	return 0;
 }
@@ -72,16 +73,16 @@ static bool map_to(pid_t pid, u32 id)
 void namespaces_prepare(void)
 {
 	static _Alignas(16) char stack[4096];
+	pid_t pid, self = getpid();
 	char path[64];
-	pid_t pid;
 
 	if (geteuid() != 0)
 		return;
 	/* It shares the memory: nothing is copied for it. */
-	pid = clone(stand_in, stack + sizeof(stack), CLONE_VM | CLONE_NEWUSER | SIGCHLD, NULL);
+	pid = clone(stand_in, stack + sizeof(stack), CLONE_VM | CLONE_NEWUSER | SIGCHLD, &self);
 	if (pid < 0)
 		return;
-	if (map_to(pid, FIRST_ID + (u32)getpid()) || map_to(pid, OVERFLOW_ID)) {
+	if (map_to(pid, FIRST_ID + (u32)self) || map_to(pid, OVERFLOW_ID)) {
 		snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
 		root_ns = open(path, O_RDONLY | O_CLOEXEC);
 	}
