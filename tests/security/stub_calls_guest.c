@@ -93,14 +93,17 @@ static void numbers_from(const struct way *w, long nr)
 	_exit(0);
 }
 
-/* Until the child has ended or made no progress for a while. */
-static void follow(pid_t pid)
+/* Until the child has ended (true) or made no progress for a while. */
+static bool follow(pid_t pid)
 {
 	uint64_t since = now_ms();
 	long last = atomic_load(at);
 	int status;
 
-	while (waitpid(pid, &status, WNOHANG) == 0 && now_ms() - since < HELD_UP_MS) {
+	while (now_ms() - since < HELD_UP_MS) {
+		if (waitpid(pid, &status, WNOHANG) == pid &&
+		    (WIFEXITED(status) || WIFSIGNALED(status)))
+			return true;
 		if (atomic_load(at) != last) {
 			last = atomic_load(at);
 			since = now_ms();
@@ -110,14 +113,17 @@ static void follow(pid_t pid)
 	kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) == pid && !WIFEXITED(status) && !WIFSIGNALED(status))
 		;
+	return false;
 }
 
 static void go(const struct way *w)
 {
-	long last = -1;
+	enum { ENDED = 3, HELD_UP = 1, ENOUGH = 6 };
+	unsigned chances = 0;
 
 	printf("%s\n", w->name);
 	for (long nr = 0; nr < w->numbers;) {
+		bool ended;
 		pid_t pid;
 
 		atomic_store(at, nr);
@@ -125,16 +131,19 @@ static void go(const struct way *w)
 		NEED(pid >= 0);
 		if (pid == 0)
 			numbers_from(w, nr);
-		follow(pid);
+		ended = follow(pid);
+		chances = atomic_load(at) == nr ? chances : 0;
 		nr = atomic_load(at);
 		/*
-		 * It may have ended before it came to the call, held up by a busy host or by a
-		 * signal that an earlier call asked for: each number gets a second chance.
+		 * It may have ended before it came to the call, by a signal that an earlier call
+		 * asked for, so each number gets a second chance; or a busy host may have held it
+		 * up, and it gets a few.
 		 */
-		if (nr == last || w->call == by_int80)
+		chances += ended ? ENDED : HELD_UP;
+		if (chances >= ENOUGH || w->call == by_int80) {
+			chances = 0;
 			nr++;
-		else
-			last = nr;
+		}
 	}
 }
 

@@ -94,7 +94,7 @@ Test(host, a_thread_leaves_a_cpu_and_is_free_again)
 
 	cr_assert_eq(sched_getaffinity(0, sizeof(before), &before), 0);
 	if (host_cpu_count() < 2)
-		cr_skip("one CPU: nowhere to go");
+		cr_skip_test("one CPU: nowhere to go");
 	cpu = host_cpu();
 	cr_assert(CPU_ISSET(cpu, &before));
 	/* It may be moved back at any time, but hardly each time. */
