@@ -1,8 +1,8 @@
 /*
  * Locks on files: see fs/vfs/file_lock.h, fcntl(2), flock(2), fs/locks.c.
  *
- * One lock guards them all: sections are a walk over one inode's list, and
- * looking for a deadlock needs the whole picture anyway. A waiter registers on
+ * One lock guards them all: sections are short, and looking for a deadlock needs the whole
+ * picture anyway. A waiter registers on
  * its inode's wait queue and tries again after each release there.
  */
 #include <errno.h>
@@ -16,15 +16,17 @@
 #include "fs/vfs/file.h"
 #include "fs/vfs/file_lock.h"
 #include "fs/vfs/inode.h"
-#include "fs/vfs/lock_list.h"
+#include "fs/vfs/lock_tree.h"
 #include "fs/vfs/super.h"
 
 /* As long a chain of owners as Linux follows; a longer one is not called a deadlock. */
 #define DEADLOCK_DEPTH 10
+/* In the whole sandbox; what Linux charges to a process's memory group (fcntl(2), ENOLCK). */
+#define LOCKS_MAX (1U << 18)
 
 struct file_locks {
 	struct inode *inode;
-	struct lock_list held; /* sorted by start; flocks span everything */
+	struct lock_tree records, flocks;
 	struct waitq waitq;
 	LIST_ENTRY(file_locks) all_link;
 };
@@ -57,7 +59,6 @@ static struct file_locks *locks_make(struct inode *i)
 	if (!l)
 		return NULL;
 	l->inode = i;
-	TAILQ_INIT(&l->held);
 	waitq_init(&l->waitq);
 	if (!atomic_compare_exchange_strong(&i->locks, &none, l)) {
 		waitq_destroy(&l->waitq);
@@ -70,16 +71,35 @@ static struct file_locks *locks_make(struct inode *i)
 	return l;
 }
 
+static struct lock_tree *tree_of(struct file_locks *l, enum file_lock_kind kind)
+{
+	return kind == LOCK_KIND_FLOCK ? &l->flocks : &l->records;
+}
+
+static void tree_drop(struct lock_tree *t, struct lock_list *dead)
+{
+	struct file_lock *at;
+
+	while ((at = lock_first(t))) {
+		lock_remove(t, at);
+		TAILQ_INSERT_TAIL(dead, at, dead_link);
+	}
+}
+
 /*
  * A record lock may be left: one that was granted while another thread closed
  * the descriptor. Nobody can see it any more.
  */
 void file_locks_free(struct file_locks *l)
 {
+	struct lock_list dead = TAILQ_HEAD_INITIALIZER(dead);
+
 	lock_acquire(&guard);
 	LIST_REMOVE(l, all_link);
+	tree_drop(&l->records, &dead);
+	tree_drop(&l->flocks, &dead);
 	lock_release(&guard);
-	lock_list_free(&l->held);
+	lock_list_free(&dead);
 	waitq_destroy(&l->waitq);
 	free(l);
 }
@@ -113,10 +133,17 @@ struct attempt {
 	bool listed; /* wait is on the list of waits */
 };
 
-/* One try, under the lock: 0 done, -EAGAIN in the way, -EDEADLK. */
+/* To unlock all makes none more of them. */
+static bool spans_all(const struct file_lock *req)
+{
+	return req->start == 0 && req->end == FILE_LOCK_EOF;
+}
+
+/* One try, under the lock: 0 done, -EAGAIN in the way, -EDEADLK, -ENOLCK. */
 static int try_locked(struct attempt *a, struct lock_list *dead)
 {
-	struct file_lock *blocker = a->unlock ? NULL : lock_find_conflict(&a->locks->held, a->req);
+	struct lock_tree *t = tree_of(a->locks, a->req->kind);
+	struct file_lock *blocker = a->unlock ? NULL : lock_find_conflict(t, a->req);
 
 	if (a->listed) {
 		LIST_REMOVE(&a->wait, link);
@@ -132,12 +159,14 @@ static int try_locked(struct attempt *a, struct lock_list *dead)
 		a->listed = true;
 		return -EAGAIN;
 	}
-	lock_cut_range(&a->locks->held, a->req, &a->spare, dead);
+	if (lock_held_count() >= LOCKS_MAX && !(a->unlock && spans_all(a->req)))
+		return -ENOLCK;
+	lock_cut_range(t, a->req, &a->spare, dead);
 	if (!a->unlock) {
 		*a->fresh = *a->req;
-		lock_insert(&a->locks->held, a->fresh);
+		lock_insert(t, a->fresh);
 		if (!lock_is_flock(a->req))
-			lock_merge(&a->locks->held, a->fresh, dead);
+			lock_merge(t, a->fresh, dead);
 		a->fresh = NULL;
 	}
 	/* A release, or a downgrade: whoever waits shall look again. */
@@ -194,12 +223,12 @@ static int lock_request(struct file *f, const struct file_lock *req, bool unlock
 	/* Nothing to unlock: do not make the list for it. */
 	a.locks = unlock ? locks_of(f) : locks_make(f->inode);
 	if (!a.locks)
-		return unlock ? 0 : -ENOMEM;
+		return unlock ? 0 : -ENOLCK;
 	a.wait.request = req;
 	a.wait.inode = f->inode;
 	a.fresh = lock_alloc();
 	a.spare = lock_alloc();
-	err = a.fresh && a.spare ? attempt(&a) : -ENOMEM;
+	err = a.fresh && a.spare ? attempt(&a) : -ENOLCK;
 	lock_free(a.fresh);
 	lock_free(a.spare);
 	return err;
@@ -210,15 +239,17 @@ static void release_owner(struct file *f, const void *owner, enum file_lock_kind
 {
 	struct lock_list dead = TAILQ_HEAD_INITIALIZER(dead);
 	struct file_locks *l = locks_of(f);
+	struct lock_tree *t = l ? tree_of(l, only) : NULL;
 	struct file_lock *at, *next;
 
 	if (!l)
 		return;
 	lock_acquire(&guard);
-	TAILQ_FOREACH_SAFE (at, &l->held, link, next) {
+	for (at = t->count[only] ? lock_first(t) : NULL; at; at = next) {
+		next = lock_next(at);
 		if (at->owner == owner && at->kind == only) {
-			TAILQ_REMOVE(&l->held, at, link);
-			TAILQ_INSERT_TAIL(&dead, at, link);
+			lock_remove(t, at);
+			TAILQ_INSERT_TAIL(&dead, at, dead_link);
 		}
 	}
 	if (!TAILQ_EMPTY(&dead))
@@ -237,8 +268,8 @@ static int flock_held(struct file *f)
 	if (!l)
 		return 0;
 	lock_acquire(&guard);
-	TAILQ_FOREACH (at, &l->held, link) {
-		if (at->owner == f && lock_is_flock(at))
+	for (at = lock_first(&l->flocks); at; at = lock_next(at)) {
+		if (at->owner == f)
 			have = at->write ? LOCK_EX : LOCK_SH;
 	}
 	lock_release(&guard);
@@ -351,7 +382,7 @@ int file_lock_get(struct file *f, int cmd, struct flock *fl, void *owner)
 	if (err)
 		return err;
 	lock_acquire(&guard);
-	found = l ? lock_find_conflict(&l->held, &req) : NULL;
+	found = l ? lock_find_conflict(&l->records, &req) : NULL;
 	if (found) {
 		fl->l_type = found->write ? F_WRLCK : F_RDLCK;
 		fl->l_whence = SEEK_SET;
@@ -409,19 +440,27 @@ static void info_fill(struct file_lock_info *info, const struct file_lock *fl, s
 	                                .end = fl->end};
 }
 
+static void tree_each(struct file_locks *l, struct lock_tree *t,
+                      void (*fn)(const struct file_lock_info *info, void *arg), void *arg)
+{
+	struct file_lock_info info;
+
+	for (struct file_lock *fl = lock_first(t); fl; fl = lock_next(fl)) {
+		info_fill(&info, fl, l->inode, false);
+		fn(&info, arg);
+	}
+}
+
 void file_locks_each(void (*fn)(const struct file_lock_info *info, void *arg), void *arg)
 {
 	struct file_lock_info info;
 	struct file_locks *l;
-	struct file_lock *fl;
 	struct lock_wait *w;
 
 	lock_acquire(&guard);
 	LIST_FOREACH (l, &all, all_link) {
-		TAILQ_FOREACH (fl, &l->held, link) {
-			info_fill(&info, fl, l->inode, false);
-			fn(&info, arg);
-		}
+		tree_each(l, &l->flocks, fn, arg);
+		tree_each(l, &l->records, fn, arg);
 	}
 	LIST_FOREACH (w, &waits, link) {
 		info_fill(&info, w->request, w->inode, true);

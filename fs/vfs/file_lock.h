@@ -13,12 +13,12 @@
 struct file;
 struct file_locks;
 
-/* op: LOCK_SH, LOCK_EX, LOCK_UN, LOCK_NB. -EINVAL, -EBADF, -EAGAIN, -ERESTARTSYS, -ENOMEM. */
+/* op: LOCK_SH, LOCK_EX, LOCK_UN, LOCK_NB. -EINVAL, -EBADF, -EAGAIN, -ERESTARTSYS, -ENOLCK. */
 must_check int file_flock(struct file *f, int op);
 
 /*
  * cmd: F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW; owner: the caller's fdtable (ignored for
- * OFD). -EINVAL, -EBADF, -EAGAIN, -EDEADLK, -EOVERFLOW, -ERESTARTSYS, -ENOMEM.
+ * OFD). -EINVAL, -EBADF, -EAGAIN, -EDEADLK, -EOVERFLOW, -ERESTARTSYS, -ENOLCK.
  */
 must_check int file_lock_set(struct file *f, int cmd, const struct flock *fl, void *owner);
 /* cmd: F_GETLK, F_OFD_GETLK: *fl becomes the first lock in the way, or gets F_UNLCK. */
