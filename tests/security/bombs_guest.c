@@ -55,6 +55,97 @@ static long host_thread(void)
 	return stub_call(SYS_clone, STUB_THREAD_FLAGS, (uint64_t)top, 0, 0, 0, 0);
 }
 
+/* A GiB of memory that takes one MiB: what is there repeats itself. */
+static char *endless(const void *pattern, size_t n)
+{
+	const size_t piece = 1 << 20, all = 1 << 30;
+	int fd = (int)syscall(SYS_memfd_create, "endless", 0);
+	char *at = mmap(NULL, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	NEED(fd >= 0 && at != MAP_FAILED);
+	for (size_t done = 0; done < piece; done += n)
+		NEED(write(fd, pattern, n) == (ssize_t)n);
+	for (size_t done = 0; done < all; done += piece)
+		NEED(mmap(at + done, piece, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) !=
+		     MAP_FAILED);
+	close(fd);
+	return at;
+}
+
+/* execve(2) with a GiB of arguments, in each way to have that; the last one's errno. */
+static void bomb_argv(void)
+{
+	static char string[100001], *many[12000], *none[] = {NULL};
+	char *text = endless("aaaaaaaa", 8), *word = string;
+	char **pointers = (char **)endless(&word, sizeof(word));
+	char *one[] = {"true", text, NULL};
+
+	memset(string, 'a', sizeof(string) - 1);
+	for (unsigned i = 0; i < COUNT(many) - 1; i++)
+		many[i] = string;
+	NEED(execve("/bin/true", one, none) == -1 && errno == E2BIG);
+	NEED(execve("/bin/true", many, none) == -1 && errno == E2BIG);
+	NEED(execve("/bin/true", none, many) == -1 && errno == E2BIG);
+	NEED(execve("/bin/true", one, many) == -1 && errno == E2BIG);
+	/* Without an end: what is behind them cannot be read. */
+	NEED(execve("/bin/true", pointers, none) == -1 && (errno == E2BIG || errno == EFAULT));
+	NEED(execve("/bin/true", none, pointers) == -1 && (errno == E2BIG || errno == EFAULT));
+	NEED(execve(text, none, none) == -1 && errno == ENAMETOOLONG);
+	errno = E2BIG;
+}
+
+/* Every call that takes a name, with one of a MiB; and the longest that there may be. */
+static void bomb_path(void)
+{
+	static char path[(1 << 20) + 1], longest[4096];
+	struct stat st;
+
+	for (unsigned i = 0; i < sizeof(path) - 1; i += 2)
+		memcpy(path + i, "a/", 2);
+	for (unsigned i = 0; i < sizeof(longest) - 1; i++)
+		longest[i] = i % 2 ? '.' : '/';
+	NEED(stat(longest, &st) == 0);
+#define TOO_LONG(call) NEED((call) == -1 && errno == ENAMETOOLONG)
+	for (char *p = path; p < path + 2; p++) {
+		if (p > path)
+			memset(path, 'b', sizeof(path) - 1);
+		TOO_LONG(open(p, O_RDWR | O_CREAT, 0600));
+		TOO_LONG(stat(p, &st));
+		TOO_LONG(chdir(p));
+		TOO_LONG(mkdir(p, 0700));
+		TOO_LONG(unlink(p));
+		TOO_LONG(rename(p, "/tmp/x"));
+		TOO_LONG(rename("/tmp", p));
+		TOO_LONG(symlink(p, "/tmp/x"));
+		TOO_LONG(symlink("x", p));
+		TOO_LONG(link("/etc/passwd", p));
+		TOO_LONG(truncate(p, 0));
+		TOO_LONG(access(p, R_OK));
+		TOO_LONG(syscall(SYS_execve, p, NULL, NULL));
+	}
+}
+
+/* Directories in one another; then all the way up again, by name and by "..". */
+static unsigned bomb_deep(void)
+{
+	static char up[4096], cwd[65536];
+	unsigned n = 0;
+	struct stat st;
+
+	for (unsigned i = 0; i + 3 < sizeof(up); i += 3)
+		memcpy(up + i, "../", 3);
+	NEED(mkdir("/tmp/deep", 0700) == 0 && chdir("/tmp/deep") == 0);
+	for (; n < 20000 && mkdir("d", 0700) == 0 && chdir("d") == 0; n++)
+		;
+	NEED(syscall(SYS_getcwd, cwd, sizeof(cwd)) == -1 && errno == ENAMETOOLONG);
+	NEED(readlink("/proc/self/cwd", cwd, sizeof(cwd)) == -1 && errno == ENAMETOOLONG);
+	for (unsigned left = n; left > 2000; left -= 1365)
+		NEED(chdir(up) == 0);
+	NEED(stat("d/d/d", &st) == 0 && S_ISDIR(st.st_mode));
+	errno = 0;
+	return n;
+}
+
 static void bomb(void *arg)
 {
 	const char *kind = arg;
@@ -106,6 +197,15 @@ static void bomb(void *arg)
 		}
 		errno = (int)-pid;
 		say(kind, n - 1);
+	} else if (!strcmp(kind, "argv")) {
+		bomb_argv();
+		say(kind, 1 << 30);
+	} else if (!strcmp(kind, "path")) {
+		bomb_path();
+		say(kind, 1 << 20);
+	} else if (!strcmp(kind, "deep")) {
+		n = bomb_deep();
+		say(kind, n);
 	} else if (!strcmp(kind, "files")) {
 		/* By several processes, none of which gets all of them. */
 		struct {

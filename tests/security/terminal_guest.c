@@ -7,6 +7,35 @@
 #include <sys/ioctl.h>
 #include <termios.h>
 
+/* The caller's own terminal, passed on: nothing of it is to be had but reading and writing. */
+static void passed_on(void)
+{
+	pid_t group = getpgrp();
+	struct winsize size = {1, 1, 0, 0};
+
+	for (int round = 0; round < 2; round++) {
+		NEED(ioctl(0, TIOCSTI, "x") == -1);
+		NEED(ioctl(0, TIOCSCTTY, 0) == -1 && ioctl(0, TIOCSCTTY, 1) == -1);
+		NEED(ioctl(0, TIOCNOTTY) == -1);
+		NEED(ioctl(0, TIOCSPGRP, &group) == -1 && tcgetsid(0) == -1);
+		NEED(ioctl(0, TIOCSETD, &(int){1}) == -1 && ioctl(0, TIOCEXCL) == -1);
+		NEED(ioctl(0, TIOCCONS) == -1 && ioctl(0, TIOCSWINSZ, &size) == -1);
+		NEED(open("/dev/tty", O_RDWR) == -1);
+		/* As the leader of a session without a terminal, once more. */
+		if (round == 0 && fork() != 0) {
+			int status;
+
+			NEED(wait(&status) > 0);
+			exit(status != 0);
+		}
+		if (round == 0)
+			NEED(setsid() > 0);
+	}
+	NEED(write(1, "\033]0;title\007\033[6n\033[2J\033c", 20) == 20);
+	NEED(write(1, "nowhere", 7) == 7);
+	exit(0);
+}
+
 int main(void)
 {
 	static const char typed[] = "echo PWNED\n";
@@ -16,6 +45,8 @@ int main(void)
 
 	if (!isatty(0))
 		fail("it has no terminal");
+	if (getenv("PASSED_ON"))
+		passed_on();
 	/* Into the queue of the terminal inside, at most. */
 	for (const char *c = typed; *c; c++)
 		ioctl(0, TIOCSTI, c);
@@ -28,6 +59,9 @@ int main(void)
 		/* Another session may not have it. */
 		NEED(setsid() > 0);
 		NEED(ioctl(0, TIOCSCTTY, 0) == -1 && errno == EPERM);
+		/* Who is root inside may steal the terminal inside, and no other (ioctl_tty(2)). */
+		if (geteuid() != 0)
+			NEED(ioctl(0, TIOCSCTTY, 1) == -1 && errno == EPERM);
 		NEED(open("/dev/tty", O_RDWR) == -1);
 		_exit(0);
 	}
