@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -56,13 +57,18 @@ static u32 threads(pid_t pid)
 	return n;
 }
 
-static bool same_user_namespace(pid_t pid)
+/* In a namespace of its own, and not as a user that may be the host's root, who is exempt. */
+static bool counted_by_host(pid_t pid)
 {
 	char path[64], its[64] = "", own[64] = "";
+	struct stat st;
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
-	return readlink(path, its, sizeof(its) - 1) < 0 ||
-	       readlink("/proc/self/ns/user", own, sizeof(own) - 1) < 0 || !strcmp(its, own);
+	if (readlink(path, its, sizeof(its) - 1) < 0 ||
+	    readlink("/proc/self/ns/user", own, sizeof(own) - 1) < 0 || !strcmp(its, own))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d", pid);
+	return stat(path, &st) == 0 && (geteuid() != 0 || st.st_uid != 0);
 }
 
 bool process_watch_exceeded(struct process_watch *w, pid_t sentry)
@@ -81,7 +87,7 @@ bool process_watch_exceeded(struct process_watch *w, pid_t sentry)
 		return false;
 	while (w->limit && total <= w->limit && fscanf(f, "%d", &pid) == 1) {
 		/* The zygote has it, and with it all that come of it. */
-		if (!total && !same_user_namespace(pid))
+		if (!total && counted_by_host(pid))
 			w->limit = 0;
 		total += threads(pid);
 	}
