@@ -127,7 +127,7 @@ static const struct stub_rule stub_rules[] = {
     {SYS_recvmsg,
      "files to map, from the sentry: a stub's only socket is its own",
      1,
-     {ARG_ONLY(2, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)}},
+     {ARG_ONLY(2, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_PEEK)}},
     {SYS_close, "files that have been mapped", 0, {ARG_NONE}},
     {SYS_getrusage, "CPU time of a guest thread", 1, {ARG(0, EQ, STUB_RUSAGE_THREAD, 0)}},
     {SYS_prctl,

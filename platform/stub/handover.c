@@ -78,14 +78,17 @@ static bool spin(struct stub_context *ctx, u32 limit)
 	return false;
 }
 
-static void sleep_until_reply(struct stub_context *ctx)
+/* At most for the time given, if one is: then false. */
+static bool sleep_until(struct stub_context *ctx, const struct timespec *limit)
 {
+	s64 result;
+
 	atomic_store_explicit(&ctx->cpu, stub_cpunode() & ((1u << CPUNODE_BITS) - 1),
 	                      memory_order_relaxed);
 	for (;;) {
 		u32 state = atomic_load_explicit(&ctx->state, memory_order_acquire);
 		if (state == STUB_REPLY)
-			return;
+			return true;
 		if (!(state & STUB_SLEEPS)) {
 			if (!atomic_compare_exchange_strong(&ctx->state, &state,
 			                                    state | STUB_SLEEPS))
@@ -93,8 +96,24 @@ static void sleep_until_reply(struct stub_context *ctx)
 			ctx->sleeps++;
 		}
 		/* Interrupts do not matter here: the sentry has the thread already. */
-		host6(__NR_futex, (u64)&ctx->state, FUTEX_WAIT, state | STUB_SLEEPS, 0, 0, 0);
+		result = host6(__NR_futex, (u64)&ctx->state, FUTEX_WAIT, state | STUB_SLEEPS,
+		               (u64)limit, 0, 0);
+		if (result == -ETIMEDOUT)
+			return false;
 	}
+}
+
+static void sleep_until_reply(struct stub_context *ctx)
+{
+	(void)sleep_until(ctx, NULL);
+}
+
+bool handover_wait_some(struct stub_context *ctx)
+{
+	const struct timespec some = {.tv_nsec = 100000000};
+	u32 limit = stub_shared()->spin_limit;
+
+	return (limit && spin(ctx, limit)) || sleep_until(ctx, &some);
 }
 
 /* Waits for a reply to what is in the context already. */

@@ -15,19 +15,32 @@
 #include "platform/stub/stub.h"
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 struct inheritance {
 	s32 context, socket;
 };
 
+/* The sentry has closed its end of the socket: with its last thread. */
+static bool sentry_gone(s32 socket)
+{
+	u8 byte;
+	struct iovec iov = {&byte, 1};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	return host3(__NR_recvmsg, socket, &msg, MSG_DONTWAIT | MSG_PEEK) == 0;
+}
+
 /*
  * The forked child. Its parent is the sentry (CLONE_PARENT); should that be gone by the time
- * that the child says it wants to die with it, the warden ends it.
+ * that the child says it wants to die with it, the warden ends it, and where that has been killed,
+ * too, the child looks for itself: the sentry's threads end one by one, so more than once.
  */
 static noreturn void attach(struct stub_context *ctx, struct host_frame *frame,
                             struct inheritance own)
 {
 	struct stub_params *params = (struct stub_params *)STUB_PARAMS;
+	bool replied;
 	s64 addr;
 	host3(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL, 0);
 	addr = host6(__NR_mmap, STUB_CONTEXTS, STUB_CONTEXTS_SIZE, PROT_READ | PROT_WRITE,
@@ -38,7 +51,12 @@ static noreturn void attach(struct stub_context *ctx, struct host_frame *frame,
 	host3(__NR_close, own.context, 0, 0);
 	host3(__NR_close, params->socket, 0, 0);
 	params->socket = own.socket;
-	handover_wait(ctx);
+	/* Once at least: a reply may have been there before the sentry went. */
+	do {
+		replied = handover_wait_some(ctx);
+		if (sentry_gone(own.socket))
+			stub_die();
+	} while (!replied);
 	trap_serve(ctx, frame);
 }
 

@@ -89,6 +89,8 @@ noreturn void stub_die(void);
 /* handover.c: gives the request to the sentry and returns when the reply is there. */
 void handover(struct stub_context *ctx);
 void handover_wait(struct stub_context *ctx);
+/* The same for a tenth of a second at most: is the reply there? */
+must_check bool handover_wait_some(struct stub_context *ctx);
 
 /* marshal.c */
 void marshal_call(struct stub_context *ctx, const struct host_sigcontext *mc, u64 nr);
