@@ -103,9 +103,9 @@ static ssize_t read_direct(struct hostfs_inode *h, struct uio *dst, u64 pos)
  */
 static int block_fill(struct hostfs_inode *h, u64 index, struct read_block **out)
 {
-	struct read_block *b = read_block_create(h, index);
 	u64 size = inode_size(&h->inode), from = index * READ_BLOCK;
-	u64 want = min_of((u64)READ_BLOCK, size > from ? size - from : 0);
+	u32 want = (u32)min_of((u64)READ_BLOCK, size > from ? size - from : 0);
+	struct read_block *b = read_block_create(h, index, want);
 	struct fd_slot *slot;
 	ssize_t got = 0;
 	int fd;
@@ -149,6 +149,7 @@ static ssize_t read_cached(struct hostfs_inode *h, const struct hostfs_file *hf,
 {
 	size_t done = 0;
 	ssize_t moved = 0;
+	u64 size = inode_size(&h->inode);
 
 	*end = false;
 	while (dst->resid && !dst->faulted && !*end) {
@@ -159,6 +160,10 @@ static ssize_t read_cached(struct hostfs_inode *h, const struct hostfs_file *hf,
 
 		if (!b && !worth_caching(h, hf, pos, dst->resid))
 			break;
+		if (!b && pos + done >= size) {
+			*end = true;
+			break;
+		}
 		if (!b)
 			err = block_fill(h, index, &b);
 		if (err) {

@@ -3,32 +3,28 @@
 #include "fs/hostfs/hostfs_internal.h"
 #include "fs/hostfs/read_cache.h"
 
-#define CACHE_BLOCKS  1024u /* 16 MiB in all */
-#define CACHE_BUCKETS 1024u
+#define CACHE_BYTES   (16UL << 20)
+#define CACHE_BUCKETS 4096u
 
+LIST_HEAD(block_chain, read_block);
 TAILQ_HEAD(block_list, read_block);
 
 static struct lock cache_lock = LOCK_INIT(RANK_OBJECT);
 /* Guarded by cache_lock; the lists hold one reference to each block. */
-static struct block_list buckets[CACHE_BUCKETS];
+static struct block_chain buckets[CACHE_BUCKETS];
 static struct block_list all_blocks = TAILQ_HEAD_INITIALIZER(all_blocks);
-static unsigned block_count;
-static bool buckets_ready;
+static size_t bytes_cached;
 
-static struct block_list *bucket_of(u64 dev, u64 ino, u64 index)
+static struct block_chain *bucket_of(u64 dev, u64 ino, u64 index)
 {
 	u64 h = (ino ^ dev << 40 ^ index << 20) * 0x9e3779b97f4a7c15ULL;
 
 	return &buckets[h >> 32 & (CACHE_BUCKETS - 1)];
 }
 
-static void init_locked(void)
+static size_t bytes_of(const struct read_block *b)
 {
-	if (buckets_ready)
-		return;
-	for (unsigned i = 0; i < CACHE_BUCKETS; i++)
-		TAILQ_INIT(&buckets[i]);
-	buckets_ready = true;
+	return sizeof(*b) + b->size;
 }
 
 struct read_block *read_cache_find(const struct hostfs_inode *h, u64 index)
@@ -36,8 +32,7 @@ struct read_block *read_cache_find(const struct hostfs_inode *h, u64 index)
 	struct read_block *b;
 
 	lock_guard(&cache_lock);
-	init_locked();
-	TAILQ_FOREACH (b, bucket_of(h->dev, h->ino, index), hash_link)
+	LIST_FOREACH (b, bucket_of(h->dev, h->ino, index), hash_link)
 		if (b->ino == h->ino && b->dev == h->dev && b->index == index &&
 		    b->born_sec == h->btime.tv_sec && b->born_nsec == h->btime.tv_nsec) {
 			ref_get(&b->ref);
@@ -47,9 +42,9 @@ struct read_block *read_cache_find(const struct hostfs_inode *h, u64 index)
 	return NULL;
 }
 
-struct read_block *read_block_create(const struct hostfs_inode *h, u64 index)
+struct read_block *read_block_create(const struct hostfs_inode *h, u64 index, u32 size)
 {
-	struct read_block *b = malloc(sizeof(*b));
+	struct read_block *b = malloc(sizeof(*b) + size);
 
 	if (!b)
 		return NULL;
@@ -59,19 +54,20 @@ struct read_block *read_block_create(const struct hostfs_inode *h, u64 index)
 	b->index = index;
 	b->born_sec = h->btime.tv_sec;
 	b->born_nsec = h->btime.tv_nsec;
+	b->size = size;
 	b->len = 0;
 	atomic_init(&b->recent, false);
 	return b;
 }
 
-static struct read_block *take_out_locked(struct read_block *b)
+static void take_out_locked(struct read_block *b)
 {
 	TAILQ_REMOVE(&all_blocks, b, clock_link);
-	TAILQ_REMOVE(bucket_of(b->dev, b->ino, b->index), b, hash_link);
-	block_count--;
-	return b;
+	LIST_REMOVE(b, hash_link);
+	bytes_cached -= bytes_of(b);
 }
 
+/* The first that was not found since it was last looked at; at the second look at the latest. */
 static struct read_block *take_idle_locked(void)
 {
 	struct read_block *b;
@@ -81,23 +77,35 @@ static struct read_block *take_idle_locked(void)
 		TAILQ_REMOVE(&all_blocks, b, clock_link);
 		TAILQ_INSERT_TAIL(&all_blocks, b, clock_link);
 	}
-	return b ? take_out_locked(b) : NULL;
+	if (b)
+		take_out_locked(b);
+	return b;
 }
 
 /* Two readers may add the same block; the older one is found less and less, and ages out. */
 void read_cache_add(struct read_block *b)
 {
-	struct read_block *old = NULL;
+	struct block_list old = TAILQ_HEAD_INITIALIZER(old);
+	struct read_block *it;
 
 	ref_get(&b->ref);
 	lock_acquire(&cache_lock);
-	init_locked();
-	TAILQ_INSERT_HEAD(bucket_of(b->dev, b->ino, b->index), b, hash_link);
+	LIST_INSERT_HEAD(bucket_of(b->dev, b->ino, b->index), b, hash_link);
 	TAILQ_INSERT_TAIL(&all_blocks, b, clock_link);
-	if (++block_count > CACHE_BLOCKS)
-		old = take_idle_locked();
+	bytes_cached += bytes_of(b);
+	while (bytes_cached > CACHE_BYTES && (it = take_idle_locked()))
+		TAILQ_INSERT_TAIL(&old, it, clock_link);
 	lock_release(&cache_lock);
-	read_block_put(old);
+	while ((it = TAILQ_FIRST(&old))) {
+		TAILQ_REMOVE(&old, it, clock_link);
+		read_block_put(it);
+	}
+}
+
+size_t read_cache_bytes(void)
+{
+	lock_guard(&cache_lock);
+	return bytes_cached;
 }
 
 void read_block_put(struct read_block *b)

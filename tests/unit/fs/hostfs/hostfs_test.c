@@ -2,6 +2,7 @@
 #include "tests/unit/fs/view.h"
 #include "fs/hostfs/fd_cache.h"
 #include "fs/hostfs/hostfs.h"
+#include "fs/hostfs/read_cache.h"
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
@@ -113,6 +114,42 @@ Test(hostfs, an_end_is_told_once)
 	cr_assert_eq(file_readdir(f, &n.sink), 0);
 	cr_assert_eq(host_call_count() - calls, 4);
 	file_put(f);
+}
+
+/* Small files take little room in the read cache; large ones push each other out of it. */
+Test(hostfs, contents_of_many_small_files_are_kept)
+{
+	static char block[16384];
+	char name[32];
+	struct file *f;
+	u64 calls = 0;
+	int fd;
+
+	for (int i = 0; i < 2000; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		host_write_file(dir, name, name);
+	}
+	fd = open(host_path(dir, "large"), O_WRONLY | O_CREAT, 0600);
+	for (int i = 0; i < 2000; i++)
+		cr_assert_eq(write(fd, block, sizeof(block)), (ssize_t)sizeof(block));
+	close(fd);
+	mount_it(true, HOSTFS_ALWAYS);
+	for (int round = 0; round < 2; round++) {
+		calls = host_call_count();
+		for (int i = 0; i < 2000; i++) {
+			snprintf(name, sizeof(name), "f%d", i);
+			view_expect(&v, name, name);
+		}
+	}
+	cr_assert_eq(host_call_count(), calls);
+	f = view_open_file(&v, "large", O_RDONLY);
+	for (u64 pos = 0; pos < 2000 * sizeof(block); pos += 4095)
+		cr_assert_gt(file_read_text(f, block, 4096, pos), 0);
+	file_put(f);
+	cr_assert_leq(read_cache_bytes(), 17UL << 20);
+	cr_assert_geq(read_cache_bytes(), 15UL << 20);
+	read_cache_drop();
+	cr_assert_eq(read_cache_bytes(), 0);
 }
 
 Test(hostfs, cannot_be_left)
