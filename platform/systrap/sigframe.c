@@ -49,6 +49,7 @@ int sigframe_pop(struct platform_thread *pt, u64 *mask, stack_t *altstack)
 {
 	struct systrap_thread *t = systrap_thread(pt);
 	s64 result;
+	u64 rip;
 	guestmem_flush(t);
 	reply_registers(t);
 	result = exchange_verb(t, VERB_FRAME_POP);
@@ -58,6 +59,13 @@ int sigframe_pop(struct platform_thread *pt, u64 *mask, stack_t *altstack)
 	*mask = t->ctx->request.value;
 	*altstack = t->ctx->request.altstack;
 	pt->regs_changed = pt->reset_fpu = false;
+	/*
+	 * A frame names the guest's own code. Where the signal came in a call by a rewritten site,
+	 * to go on there as it says would be a fault in the middle of the jump, and another trap.
+	 */
+	rip = pt->regs.rip;
+	patch_enter(t);
+	pt->regs_changed = pt->regs.rip != rip;
 	return 0;
 }
 
