@@ -32,6 +32,11 @@ struct sched_source {
 	 * Returns how many were found. Called by workers, concurrently.
 	 */
 	int (*poll)(void);
+	/*
+	 * Are there as many guest threads with something to do as there are CPUs? Then who spins
+	 * takes one away. NULL: never. Called by workers, concurrently.
+	 */
+	bool (*crowded)(void);
 };
 
 struct sched_stats {

@@ -12,6 +12,7 @@
 #include "base/sched_internal.h"
 
 #define WORKERS_DEFAULT_MAX  16u
+#define CROWDED_NS           15000
 #define POLLS_PER_CLOCK_READ 8 /* reading the clock costs as much as several polls */
 
 static struct worker workers[SCHED_WORKERS_MAX];
@@ -109,10 +110,27 @@ static bool spinner_enter(void)
 	return true;
 }
 
+/*
+ * Have guests wanted all CPUs for too long? since: when that was first seen, 0: it was not so at
+ * the last look. A moment of it is no sign: who has just been answered may be about to wait.
+ */
+static bool guests_crowded(u64 *since, u64 now)
+{
+	const struct sched_source *s = atomic_load_explicit(&source, memory_order_acquire);
+
+	if (!s || !s->crowded || !s->crowded()) {
+		*since = 0;
+		return false;
+	}
+	if (!*since)
+		*since = now;
+	return now - *since >= CROWDED_NS;
+}
+
 static struct fiber *worker_spin(struct worker *w, struct fiber *self, u64 start, u64 budget)
 {
 	struct fiber *f = NULL;
-	u64 now = start, last;
+	u64 now = start, last, crowded = 0;
 
 	do {
 		for (unsigned i = 0; !f && i < POLLS_PER_CLOCK_READ; i++) {
@@ -126,7 +144,8 @@ static struct fiber *worker_spin(struct worker *w, struct fiber *self, u64 start
 			worker_poll(w, true);
 			f = worker_found(self);
 		}
-		if (idle_policy_preempted(&w->policy, last, now))
+		if (idle_policy_preempted(&w->policy, last, now) ||
+		    (!f && guests_crowded(&crowded, now)))
 			break;
 	} while (!f && now - start < budget && !sched_stopping());
 	counter_add(&w->spin_ns, now - start);

@@ -26,6 +26,8 @@ enum stub_state {
 	STUB_SLEEPS = 0x100,
 	/* The same, by the sentry: the reply will take long, and the core is wanted. */
 	STUB_LONG = 0x200,
+	/* Or-ed to GUEST: the thread waits for a futex of the guest's, in the host. */
+	STUB_WAITS = 0x400,
 };
 
 enum stub_request_kind {
@@ -154,7 +156,6 @@ struct stub_context {
 	struct thread_identity identity;
 	_Atomic u32 any_cpu;
 	u64 direct_calls, traps;
-	_Atomic u32 waits_direct; /* in a futex wait that the stub answers itself */
 	/* The stub's own, for its waiting policy. */
 	u32 waits, vain_waits;
 	u64 sleeps, rings;

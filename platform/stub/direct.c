@@ -49,9 +49,7 @@ static bool direct_futex(struct stub_context *ctx, struct host_sigcontext *mc)
 		if (mc->r10 != 0)
 			return false;
 		/* Interrupted: the sentry sees a call that returned -EINTR and may restart it. */
-		atomic_store_explicit(&ctx->waits_direct, 1, memory_order_relaxed);
-		mc->rax = (u64)stub_futex(ctx, mc->rdi, op, mc->rdx, 0, 0, mc->r9);
-		atomic_store_explicit(&ctx->waits_direct, 0, memory_order_relaxed);
+		mc->rax = (u64)stub_wait(ctx, mc->rdi, op, mc->rdx, 0, 0, mc->r9);
 		return true;
 	}
 	return false;

@@ -15,7 +15,8 @@
 #include <linux/futex.h>
 
 #define PROBE_EVERY 8
-#define RING_PAUSES 50
+/* How long a worker gets to fall asleep, or to get its CPU. */
+#define RING_AGAIN_NS 50000
 
 static inline u64 ticks(void)
 {
@@ -32,24 +33,18 @@ static inline void relax(void)
 /*
  * Workers sleep on the doorbell (base/sched.h). One that has announced itself but
  * does not sleep yet cannot be woken, and may have looked at our state just
- * before we set it: so repeat until somebody was woken or somebody is awake.
+ * before we set it. False if that may be so: nobody was woken and nobody is awake. (Or it has been
+ * woken already, and has no CPU yet: ours, perhaps.)
  */
-static void ring(struct stub_context *ctx)
+static bool ring(struct stub_context *ctx)
 {
 	_Atomic u32 *bell = &stub_shared()->doorbell;
-	u32 seen = atomic_load(bell);
-	if (!(seen & DOORBELL_SLEEPERS))
-		return;
-	do {
-		ctx->rings++;
-		if (host3(__NR_futex, bell, FUTEX_WAKE, 1) > 0)
-			return;
-		/* Its last look takes a while, and may find us without our doing. */
-		for (int i = 0; i < RING_PAUSES && (ctx->state & 0xff) == STUB_REQUEST; i++)
-			relax();
-		seen = atomic_load(bell);
-	} while ((seen & DOORBELL_SLEEPERS) && !(seen & DOORBELL_ATTENDED) &&
-	         (ctx->state & 0xff) == STUB_REQUEST);
+	if (!(atomic_load(bell) & DOORBELL_SLEEPERS))
+		return true;
+	ctx->rings++;
+	if (host3(__NR_futex, bell, FUTEX_WAKE, 1) > 0)
+		return true;
+	return atomic_load(bell) & DOORBELL_ATTENDED;
 }
 
 /* True if the reply came while awake, false also when the sentry says that it will not. limit: in
@@ -78,9 +73,13 @@ static bool spin(struct stub_context *ctx, u32 limit)
 	return false;
 }
 
-/* At most for the time given, if one is: then false. */
-static bool sleep_until(struct stub_context *ctx, const struct timespec *limit)
+/*
+ * rung: a worker is sure to find the request; otherwise it is rung for again and again. limit: how
+ * long to sleep then, if not for ever. False if that is over.
+ */
+static bool sleep_until(struct stub_context *ctx, bool rung, const struct timespec *limit)
 {
+	const struct timespec again = {.tv_nsec = RING_AGAIN_NS};
 	s64 result;
 
 	atomic_store_explicit(&ctx->cpu, stub_cpunode() & ((1u << CPUNODE_BITS) - 1),
@@ -95,17 +94,19 @@ static bool sleep_until(struct stub_context *ctx, const struct timespec *limit)
 				continue;
 			ctx->sleeps++;
 		}
+		if (!rung)
+			rung = ring(ctx);
 		/* Interrupts do not matter here: the sentry has the thread already. */
 		result = host6(__NR_futex, (u64)&ctx->state, FUTEX_WAIT, state | STUB_SLEEPS,
-		               (u64)limit, 0, 0);
-		if (result == -ETIMEDOUT)
+		               rung ? (u64)limit : (u64)&again, 0, 0);
+		if (result == -ETIMEDOUT && rung)
 			return false;
 	}
 }
 
-static void sleep_until_reply(struct stub_context *ctx)
+static void sleep_until_reply(struct stub_context *ctx, bool rung)
 {
-	(void)sleep_until(ctx, NULL);
+	(void)sleep_until(ctx, rung, NULL);
 }
 
 bool handover_wait_some(struct stub_context *ctx)
@@ -113,7 +114,7 @@ bool handover_wait_some(struct stub_context *ctx)
 	const struct timespec some = {.tv_nsec = 100000000};
 	u32 limit = stub_shared()->spin_limit;
 
-	return (limit && spin(ctx, limit)) || sleep_until(ctx, &some);
+	return (limit && spin(ctx, limit)) || sleep_until(ctx, true, &some);
 }
 
 /* Waits for a reply to what is in the context already. */
@@ -121,22 +122,20 @@ void handover_wait(struct stub_context *ctx)
 {
 	u32 limit = stub_shared()->spin_limit;
 	if (!limit || !spin(ctx, limit))
-		sleep_until_reply(ctx);
+		sleep_until_reply(ctx, true);
 }
 
 void handover(struct stub_context *ctx)
 {
 	struct stub_shared *shared = stub_shared();
 	u32 limit = shared->spin_limit;
+	bool rung = false;
 	/* Sequentially consistent: the store must come before the look at the doorbell. */
 	atomic_store(&ctx->state, STUB_REQUEST);
 	/* A worker that is awake will find the request; a wake-up can wait until that took too
 	 * long. */
-	if (!limit || !(atomic_load(&shared->doorbell) & DOORBELL_ATTENDED)) {
-		ring(ctx);
-		handover_wait(ctx);
-	} else if (!spin(ctx, limit)) {
-		ring(ctx);
-		sleep_until_reply(ctx);
-	}
+	if (!limit || !(atomic_load(&shared->doorbell) & DOORBELL_ATTENDED))
+		rung = ring(ctx);
+	if (!limit || !spin(ctx, limit))
+		sleep_until_reply(ctx, rung);
 }

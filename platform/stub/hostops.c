@@ -62,6 +62,15 @@ void receive_files(s32 *fd, u32 count)
 		fd[i] = ((const s32 *)CMSG_DATA(&control.header))[i];
 }
 
+s64 stub_wait(struct stub_context *ctx, u64 addr, u64 op, u64 val, u64 timeout, u64 addr2, u64 val3)
+{
+	s64 result;
+	atomic_store_explicit(&ctx->state, STUB_GUEST | STUB_WAITS, memory_order_relaxed);
+	result = stub_futex(ctx, addr, op, val, timeout, addr2, val3);
+	atomic_store_explicit(&ctx->state, STUB_GUEST, memory_order_relaxed);
+	return result;
+}
+
 static s64 op_mmap(const struct stub_op *op, s32 fd)
 {
 	if (op->has_fd && fd < 0)
@@ -94,7 +103,7 @@ static s64 op_futex(struct stub_context *ctx, const struct stub_op *op)
 		}
 	}
 	if (cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET)
-		return stub_futex(ctx, op->addr, all, op->val, fourth, op->newaddr, val3);
+		return stub_wait(ctx, op->addr, all, op->val, fourth, op->newaddr, val3);
 	/* What does not wait is not cut short by an interrupt: a dying thread's wake must get
 	 * through. */
 	return host6(__NR_futex, op->addr, all, op->val, fourth, op->newaddr, val3);

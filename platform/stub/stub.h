@@ -102,6 +102,9 @@ bool direct_call(struct stub_context *ctx, struct host_sigcontext *mc, u64 nr);
 /* hostops.c */
 /* Receives count files that the sentry sent in one message; -1 where none came. */
 void receive_files(s32 *fd, u32 count);
+/* stub_futex for a wait, during which the sentry need not take the thread for a busy one. */
+s64 stub_wait(struct stub_context *ctx, u64 addr, u64 op, u64 val, u64 timeout, u64 addr2,
+              u64 val3);
 /* False if one failed, with request.failed_op and result set. */
 bool hostops_run(struct stub_context *ctx, s64 *result, bool *has_result, bool *interrupted);
 

@@ -164,12 +164,11 @@ int armed_poll(void)
 	return found;
 }
 
-/* Does it run guest code, as far as its context says? */
+/* Does it run guest code, or is it about to, as far as its context says? */
 static bool is_busy(const struct systrap_thread *t)
 {
-	u32 state = atomic_load_explicit(&t->ctx->state, memory_order_relaxed) & 0xff;
-	return (state == STUB_GUEST || state == STUB_REPLY) &&
-	       !atomic_load_explicit(&t->ctx->waits_direct, memory_order_relaxed);
+	u32 state = atomic_load_explicit(&t->ctx->state, memory_order_relaxed);
+	return state == STUB_GUEST || state == STUB_REPLY;
 }
 
 unsigned armed_busy(unsigned limit)
@@ -189,4 +188,9 @@ unsigned armed_busy(unsigned limit)
 	}
 	atomic_fetch_add_explicit(&self->scans, 1, memory_order_release);
 	return looks < BUSY_LOOKS ? busy : limit;
+}
+
+bool armed_crowded(void)
+{
+	return armed_busy(systrap.cpus) >= systrap.cpus;
 }

@@ -352,7 +352,8 @@ bool thread_ops_done(const struct platform_thread *pt)
 bool thread_waits_direct(const struct platform_thread *pt)
 {
 	const struct systrap_thread *t = container_of(pt, const struct systrap_thread, base);
-	return atomic_load_explicit(&t->ctx->waits_direct, memory_order_relaxed) != 0;
+	return atomic_load_explicit(&t->ctx->state, memory_order_relaxed) ==
+	       (STUB_GUEST | STUB_WAITS);
 }
 
 s64 thread_sync(struct platform_thread *pt)

@@ -82,7 +82,7 @@ static int systrap_init(const struct platform_config *config)
 
 static int systrap_start(void)
 {
-	static const struct sched_source source = {armed_poll};
+	static const struct sched_source source = {armed_poll, armed_crowded};
 	systrap.cpus = host_cpus();
 	systrap.may_spin = systrap.cpus > 1;
 	systrap.shared->spin_limit = systrap.may_spin ? spin_ticks() : 0;

@@ -195,6 +195,8 @@ void armed_fail(struct systrap_thread *t);
 int armed_poll(void);
 /* How many armed threads run guest code now, counted up to limit. */
 unsigned armed_busy(unsigned limit);
+/* They could use all CPUs. */
+bool armed_crowded(void);
 /* Waits until no scan holds a thread or fiber it has found earlier. */
 void armed_quiesce(void);
 
