@@ -122,7 +122,7 @@ struct stub_reply {
 	u32 files; /* how many of the ops have a file coming */
 	u32 segments;
 	u32 pad;
-	struct stub_segment segment[STUB_OUT_SEGMENTS]; /* two of them in the first line */
+	struct stub_segment segment[STUB_OUT_SEGMENTS]; /* one of them in the state's line */
 	u64 seq; /* echoed in ops_done when the operations have been carried out */
 	u64 arg[4];
 	struct user_regs_struct regs;
@@ -133,22 +133,23 @@ struct stub_reply {
 };
 
 struct stub_context {
-	_Alignas(64) _Atomic u32 state;
-	/* Where the thread was when it lost patience: set before it sleeps. */
-	_Atomic u32 cpu;
-	/* The sentry wants the thread back: looked at before every sleep and on every way out. */
+	/*
+	 * The sentry wants the thread back: looked at before every sleep and on every way out, and
+	 * by the sentry at every request. What else is written often must not be in this line.
+	 */
 	_Alignas(64) _Atomic u32 interrupt;
 	/* Nonzero while a host thread uses this index; the host kernel clears it when the thread is
 	 * gone. */
 	_Atomic u32 tid;
-	_Atomic u64 ops_done;
 	/*
 	 * For calls without a trap: where the stub sees this context, or 0 if there are to be
 	 * none; the stack to run on; the guest's stack pointer on the way there.
 	 */
-	u64 self, stack, guest_rsp;
+	_Alignas(64) u64 self;
+	u64 stack, guest_rsp;
 	/* What fast.S keeps of the call that it answers: where from, with what, the flags. */
 	u64 fast_call, fast_answer;
+	_Atomic u64 ops_done;
 	/* What the stub may answer itself; `direct` says whether it may. */
 	_Alignas(64) _Atomic u32 direct;
 	u32 fast_flags;
@@ -160,18 +161,25 @@ struct stub_context {
 	u32 waits, vain_waits;
 	u64 sleeps, rings;
 	_Alignas(64) struct stub_request request;
-	_Alignas(64) struct stub_reply reply;
+	/* With the reply's beginning in its line: what most replies say comes with the word that it
+	 * is there. */
+	_Alignas(64) _Atomic u32 state;
+	/* Where the thread was when it lost patience: set before it sleeps. */
+	_Atomic u32 cpu;
+	struct stub_reply reply;
 	_Alignas(STUB_HEADER_SIZE) u8 window[STUB_WINDOW_SIZE];
 };
 _Static_assert(sizeof(struct stub_context) == STUB_CONTEXT_SIZE, "layout.h says how large");
 _Static_assert(offsetof(struct stub_context, window) == STUB_HEADER_SIZE, "one page of header");
-_Static_assert(offsetof(struct stub_context, interrupt) == 64, "entry.S and fast.S know");
-_Static_assert(offsetof(struct stub_context, self) == 80 &&
-                   offsetof(struct stub_context, stack) == 88 &&
-                   offsetof(struct stub_context, guest_rsp) == 96,
+_Static_assert(offsetof(struct stub_context, interrupt) == 0, "entry.S and fast.S know");
+_Static_assert(offsetof(struct stub_context, reply.segment[1]) % 64 == 56,
+               "one segment in the state's line");
+_Static_assert(offsetof(struct stub_context, self) == 64 &&
+                   offsetof(struct stub_context, stack) == 72 &&
+                   offsetof(struct stub_context, guest_rsp) == 80,
                "fast.S knows");
-_Static_assert(offsetof(struct stub_context, fast_call) == 104 &&
-                   offsetof(struct stub_context, fast_answer) == 112 &&
+_Static_assert(offsetof(struct stub_context, fast_call) == 88 &&
+                   offsetof(struct stub_context, fast_answer) == 96 &&
                    offsetof(struct stub_context, direct) == 128 &&
                    offsetof(struct stub_context, fast_flags) == 132 &&
                    offsetof(struct stub_context, ppid) == 136 &&

@@ -11,7 +11,7 @@
 #include "platform/stub/layout.h"
 #include <asm/unistd.h>
 
-#define CONTEXT_INTERRUPT 64 /* offsetof(struct stub_context, interrupt); abi.h asserts it */
+#define CONTEXT_INTERRUPT 0 /* offsetof(struct stub_context, interrupt); abi.h asserts it */
 
 	.section .text.start, "ax"
 /* First instruction of a zygote; the boot script has set the stack. */

@@ -22,12 +22,12 @@
 #include <asm/unistd.h>
 
 /* Offsets in struct stub_context; abi.h asserts them. */
-#define CONTEXT_INTERRUPT 64
-#define CONTEXT_SELF      80
-#define CONTEXT_STACK     88
-#define CONTEXT_GUEST_RSP 96
-#define CONTEXT_FAST_CALL 104
-#define CONTEXT_FAST_ANSWER 112
+#define CONTEXT_INTERRUPT 0
+#define CONTEXT_SELF      64
+#define CONTEXT_STACK     72
+#define CONTEXT_GUEST_RSP 80
+#define CONTEXT_FAST_CALL 88
+#define CONTEXT_FAST_ANSWER 96
 #define CONTEXT_DIRECT    128
 #define CONTEXT_FAST_FLAGS 132
 #define CONTEXT_PPID      136

@@ -79,6 +79,30 @@ static bool asks_again_soon(const struct systrap_thread *t)
 }
 
 /*
+ * Keeps systrap.running. A thread stays counted during a call that does not wait, so that calls in
+ * a row do not write to a line that all workers share.
+ */
+static void running_count(struct systrap_thread *t, bool runs)
+{
+	if (t->counted == runs)
+		return;
+	t->counted = runs;
+	atomic_fetch_add_explicit(&systrap.running, runs ? 1 : ~0u, memory_order_relaxed);
+}
+
+void exchange_end(struct systrap_thread *t)
+{
+	running_count(t, false);
+}
+
+/* A store that changes nothing would take the line from the stub. */
+static void clear_interrupt(struct systrap_thread *t)
+{
+	if (atomic_load_explicit(&t->ctx->interrupt, memory_order_relaxed))
+		atomic_store(&t->ctx->interrupt, 0);
+}
+
+/*
  * On a machine with a core to spare for each it may as well wait awake: the next event may
  * be another guest's doing, and soon.
  */
@@ -86,6 +110,7 @@ void thread_waits(struct uspace *u)
 {
 	struct systrap_thread *t = container_of(u, struct systrap_thread, base.uspace);
 	u32 state = STUB_REQUEST;
+	running_count(t, false);
 	/* The caller counts as well, and so does the worker. */
 	if (!systrap.may_spin ||
 	    atomic_load_explicit(&systrap.running, memory_order_relaxed) + 2 < systrap.cpus)
@@ -112,8 +137,9 @@ bool exchange(struct systrap_thread *t, enum stub_verb verb)
 	if (t->died || t->base.space->dead)
 		return false;
 	if (guest_runs) {
-		atomic_fetch_add_explicit(&systrap.running, 1, memory_order_relaxed);
-		atomic_store(&t->running, true);
+		running_count(t, true);
+		/* The exchange in publish() is the barrier: see thread_interrupt. */
+		atomic_store_explicit(&t->running, true, memory_order_relaxed);
 	}
 	publish(t, verb);
 	if (guest_runs) {
@@ -125,9 +151,8 @@ bool exchange(struct systrap_thread *t, enum stub_verb verb)
 		overdue_answered(t);
 	}
 	if (guest_runs) {
-		atomic_fetch_sub_explicit(&systrap.running, 1, memory_order_relaxed);
-		atomic_store(&t->running, false);
-		atomic_store(&t->ctx->interrupt, 0);
+		atomic_store_explicit(&t->running, false, memory_order_relaxed);
+		clear_interrupt(t);
 	}
 	permits_drop(t);
 	return !t->died && !t->base.space->dead;
@@ -472,10 +497,8 @@ int thread_run(struct platform_thread *pt, struct event *event, int *failed_op)
 
 void thread_looks(struct platform_thread *pt)
 {
-	_Atomic u32 *flag = &systrap_thread(pt)->ctx->interrupt;
 	/* Before the look: who sets it after this has come too late for that. */
-	if (atomic_load_explicit(flag, memory_order_relaxed))
-		atomic_store(flag, 0);
+	clear_interrupt(systrap_thread(pt));
 }
 
 void thread_interrupt(struct platform_thread *pt)

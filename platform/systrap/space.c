@@ -256,6 +256,7 @@ void space_thread_remove(struct systrap_thread *t)
 	struct platform_space *s = t->base.space;
 	bool last, reaped;
 	systrap_stats_take(t);
+	exchange_end(t);
 	/* Nobody finds the thread any more; then wait for those who have. */
 	lock_acquire(&s->lock);
 	TAILQ_REMOVE(&s->list, t, link);

@@ -59,6 +59,7 @@ struct systrap_thread {
 	s32 tid;              /* host thread; the main thread's is the space's pid */
 	_Atomic u64 seq;      /* of the last reply with operations */
 	_Atomic bool running; /* guest code may be running: interrupts need a signal */
+	bool counted;         /* in systrap.running; the fiber's */
 	_Atomic bool died;
 	/* By when it must have gone, answered a verb, confirmed operations; 0: need not. */
 	_Atomic u64 doomed_by, answer_by, ops_by;
@@ -84,7 +85,7 @@ extern struct systrap_state {
 	u32 warden;        /* its pid, set with zygote_ready */
 	bool may_spin;
 	unsigned cpus;
-	_Atomic u32 running; /* guest threads that run guest code, as far as the sentry knows */
+	_Atomic u32 running; /* guest threads that run, as far as the sentry knows: exchange.c */
 	_Atomic bool ending;
 } systrap;
 
@@ -209,6 +210,8 @@ must_check bool exchange(struct systrap_thread *t, enum stub_verb verb);
 /* The same for a verb that answers with REQUEST_DONE: its result, -ESRCH if t died. */
 must_check s64 exchange_verb(struct systrap_thread *t, enum stub_verb verb);
 void exchange_post(struct systrap_thread *t, enum stub_verb verb);
+/* t's fiber will make no more. */
+void exchange_end(struct systrap_thread *t);
 /* Files that go with the next reply, which carries no host operations. */
 must_check int exchange_send_files(struct systrap_thread *t, const s32 *fd, u32 n);
 int thread_run(struct platform_thread *t, struct event *event, int *failed_op);

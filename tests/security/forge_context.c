@@ -467,13 +467,12 @@ static void every_word(void)
 {
 	static const uint64_t values[] = {
 	    0, 1, 7, 0x10001, 0x7fffffff, 0xffffffff, 0x8000000000000000, 0xfffffffffffff001};
-	size_t begin_at = offsetof(struct stub_context, state),
-	       end = offsetof(struct stub_context, reply);
+	size_t padding = offsetof(struct stub_context, tid) + sizeof(uint32_t);
+	size_t end = offsetof(struct stub_context, reply);
 	unsigned n = 0;
 
-	for (size_t at = begin_at; at < end; at += 4) {
-		/* Not the padding between. */
-		if (at >= sizeof(uint32_t) && at < offsetof(struct stub_context, interrupt))
+	for (size_t at = 0; at < end; at += 4) {
+		if (at >= padding && at < offsetof(struct stub_context, self))
 			continue;
 		/* A different value for each word and run, all of them in a longer one. */
 		for (size_t v = 0; v < (rounds() > 4 ? COUNT(values) : 1); v++) {
