@@ -13,6 +13,7 @@
  */
 #include "cli/launcher.h"
 #include "cli/cli.h"
+#include "cli/due.h"
 #include "cli/memory_watch.h"
 #include "cli/process_watch.h"
 #include "cli/run_options.h"
@@ -33,7 +34,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 struct launcher {
@@ -46,14 +46,6 @@ struct launcher {
 	bool failed;
 	int status; /* exit status if failed, else a wait status */
 };
-
-static u64 now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (u64)ts.tv_sec * 1000 + (u64)ts.tv_nsec / 1000000;
-}
 
 static noreturn void become_sentry(struct run_options *o, int control, pid_t launcher)
 {
@@ -191,15 +183,12 @@ static bool take_message(struct launcher *l)
 static int next_wait(const struct launcher *l)
 {
 	int wait = memory_watch_interval(&l->memory), look = process_watch_interval(&l->processes);
-	u64 now = now_ms();
+	int left = l->deadline ? ms_until(l->deadline) : -1;
 
 	if (wait < 0 || (look >= 0 && look < wait))
 		wait = look;
-	if (l->deadline) {
-		u64 left = l->deadline > now ? l->deadline - now : 0;
-		if (wait < 0 || left < (u64)wait)
-			wait = left > 1000000 ? 1000000 : (int)left;
-	}
+	if (wait < 0 || (left >= 0 && left < wait))
+		wait = left;
 	return wait;
 }
 

@@ -4,25 +4,17 @@
  * with CLONE_PARENT).
  */
 #include "cli/memory_watch.h"
+#include "cli/due.h"
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Between looks: memory can grow by some tens of MB in that time. */
 #define INTERVAL_MS 25
-
-static u64 now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (u64)ts.tv_sec * 1000 + (u64)ts.tv_nsec / 1000000;
-}
 
 void memory_watch_init(struct memory_watch *w, u64 limit)
 {
@@ -32,11 +24,7 @@ void memory_watch_init(struct memory_watch *w, u64 limit)
 
 int memory_watch_interval(const struct memory_watch *w)
 {
-	u64 now = now_ms();
-
-	if (!w->limit)
-		return -1;
-	return w->next_ms > now ? (int)(w->next_ms - now) : 0;
+	return w->limit ? ms_until(w->next_ms) : -1;
 }
 
 /* A small file of /proc, NUL-terminated; false if the process is gone. */

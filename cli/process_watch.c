@@ -4,22 +4,14 @@
  * children are counted from time to time; the stubs are that (CLONE_PARENT), whoever has made them.
  */
 #include "cli/process_watch.h"
+#include "cli/due.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define INTERVAL_MS 50
-
-static u64 now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (u64)ts.tv_sec * 1000 + (u64)ts.tv_nsec / 1000000;
-}
 
 void process_watch_init(struct process_watch *w, u32 max_tasks)
 {
@@ -30,11 +22,7 @@ void process_watch_init(struct process_watch *w, u32 max_tasks)
 
 int process_watch_interval(const struct process_watch *w)
 {
-	u64 now = now_ms();
-
-	if (!w->limit)
-		return -1;
-	return w->next_ms > now ? (int)(w->next_ms - now) : 0;
+	return w->limit ? ms_until(w->next_ms) : -1;
 }
 
 static u32 threads(pid_t pid)
