@@ -479,7 +479,8 @@ static void every_word(void)
 			struct lie lie = {.offset = at,
 			                  .value = values[(v + at / 4 + seed(0)) % COUNT(values)],
 			                  .wide = at % 8 == 0};
-			contain_well(word_written, &lie, 60);
+			/* It may have asked for any call, that for an exit of status 1 included. */
+			contain(word_written, &lie, 60);
 			n++;
 		}
 	}
