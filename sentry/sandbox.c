@@ -400,9 +400,21 @@ static void drop_privileges(void)
 		give_up_err("cannot drop the sentry's privileges", err);
 }
 
-static void lock_down(void)
+/*
+ * Before there are threads: a table of descriptors that grows while others use it waits for all of
+ * the host's CPUs (synchronize_rcu), some 10 ms.
+ */
+static void prepare_to_reopen(void)
 {
 	int err = host_reopen_prepare();
+
+	if (err)
+		give_up_err("cannot open '/proc/self/fd' on the host", err);
+}
+
+static void lock_down(void)
+{
+	int err;
 	struct sentry_filter_config fc = {.host_files = true,
 	                                  .writable = any_writable_mount(),
 	                                  .terminal = true,
@@ -410,8 +422,6 @@ static void lock_down(void)
 	                                  .mm_checked = config->mm_checked,
 	                                  .debug = config->debug};
 
-	if (err)
-		give_up_err("cannot open '/proc/self/fd' on the host", err);
 	/* A sanitizer's report forks, maps and reads files: such a build is for finding bugs only.
 	 */
 	if (MOAT_SANITIZED) {
@@ -499,6 +509,7 @@ noreturn void sandbox_main(const struct sandbox_config *c)
 	if (rootfs_build(c, &fs, why))
 		give_up(125, why);
 	waitq_add(&kernel.exit_waitq, &end, EPOLLIN);
+	prepare_to_reopen();
 	threads_up();
 	init = first_task(fs);
 	lock_down();
