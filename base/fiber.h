@@ -55,10 +55,10 @@ must_check int fiber_sleep(u64 deadline);
  * set, fiber_sleep returns -EINTR at once. fiber_interrupt also unparks.
  */
 void fiber_interrupt(struct fiber *f);
+void fiber_clear_interrupt(struct fiber *f);
+bool fiber_interrupted(const struct fiber *f);
 /*
  * Between two pieces of work that a guest can make as long as it likes: others run. False if the
  * caller is to look at its signals, that is, to end the work early. Also without a fiber (true).
  */
 must_check bool fiber_breathe(void);
-void fiber_clear_interrupt(struct fiber *f);
-bool fiber_interrupted(const struct fiber *f);

@@ -19,10 +19,10 @@
  *
  * None of this helps if the worker and its guest are on one CPU while another is free: each keeps
  * the other waiting, and every call costs two switches instead of none. The host brings them there
- *by itself, as it likes to wake who is woken beside its waker, and takes a virtual CPU that halts
- *for a busy one; and it does not part them again, since never more than one of them is runnable for
- *long. So the worker leaves when it notices. Where that does not last it was not the reason, and
- *the next time it waits twice as long.
+ * by itself, as it likes to wake who is woken beside its waker, and takes a virtual CPU that halts
+ * for a busy one; and it does not part them again, since never more than one of them is
+ * runnable for long. So the worker leaves when it notices. Where that does not last it was not
+ * the reason, and the next time it waits twice as long.
  */
 #include "base/idle_policy.h"
 #include "base/sanitizer.h"

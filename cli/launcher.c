@@ -210,8 +210,7 @@ static void end_by_processes(struct launcher *l)
 {
 	end_it(l, EXIT_MOAT_FAILED);
 	complain("a program makes processes of the host's behind the sentry's back, more than "
-	         "--pids can "
-	         "account for: the sandbox was ended");
+	         "--pids can account for: the sandbox was ended");
 }
 
 static void follow(struct launcher *l, const struct run_options *o)

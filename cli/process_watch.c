@@ -5,6 +5,7 @@
  */
 #include "cli/process_watch.h"
 #include "cli/due.h"
+#include "sentry/sandbox.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,8 +16,7 @@
 
 void process_watch_init(struct process_watch *w, u32 max_tasks)
 {
-	/* As sentry/sandbox.c has the host count. */
-	w->limit = max_tasks ? 2 * max_tasks + 64 : 0;
+	w->limit = max_tasks ? sandbox_max_processes(max_tasks) : 0;
 	w->next_ms = now_ms() + INTERVAL_MS;
 }
 

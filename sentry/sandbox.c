@@ -309,15 +309,6 @@ static const struct platform_ops *platform_pick(void)
 	return choice.ops;
 }
 
-/*
- * What the guest's tasks may take of the host. Twice their number, as some have two for a moment
- * (a program that begins, a process that goes), and what moat itself has there.
- */
-static u32 max_processes(void)
-{
-	return 2 * config->max_tasks + 64;
-}
-
 static void platform_up(const struct platform_ops *ops)
 {
 	static struct marshal_desc marshal[MARSHAL_NR];
@@ -329,7 +320,7 @@ static void platform_up(const struct platform_ops *ops)
 	                              .patch = config->patch,
 	                              .direct = config->direct,
 	                              .mm_checked = config->mm_checked,
-	                              .max_processes = max_processes(),
+	                              .max_processes = sandbox_max_processes(config->max_tasks),
 	                              .debug = config->debug,
 	                              .trace_all = config->trace_fd >= 0,
 	                              .fatal = platform_failed};

@@ -57,6 +57,16 @@ struct sandbox_config {
 };
 
 /*
+ * Host processes and threads that so many tasks of the guest may take. Twice their number, as some
+ * have two for a moment (a program that begins, a process that goes), and what moat itself has
+ * there.
+ */
+static inline u32 sandbox_max_processes(u32 max_tasks)
+{
+	return 2 * max_tasks + 64;
+}
+
+/*
  * The sentry. Runs on the process's main thread until the first process has
  * ended, tells the launcher, and ends the host process. Descriptors 0 to 2 are the guest's.
  */

@@ -80,10 +80,8 @@ static void tree_drop(struct lock_tree *t, struct lock_list *dead)
 {
 	struct file_lock *at;
 
-	while ((at = lock_first(t))) {
-		lock_remove(t, at);
-		TAILQ_INSERT_TAIL(dead, at, dead_link);
-	}
+	while ((at = lock_first(t)))
+		lock_bury(t, at, dead);
 }
 
 /*
@@ -247,10 +245,8 @@ static void release_owner(struct file *f, const void *owner, enum file_lock_kind
 	lock_acquire(&guard);
 	for (at = t->count[only] ? lock_first(t) : NULL; at; at = next) {
 		next = lock_next(at);
-		if (at->owner == owner && at->kind == only) {
-			lock_remove(t, at);
-			TAILQ_INSERT_TAIL(&dead, at, dead_link);
-		}
+		if (at->owner == owner && at->kind == only)
+			lock_bury(t, at, &dead);
 	}
 	if (!TAILQ_EMPTY(&dead))
 		waitq_wake(&l->waitq, EPOLLIN);

@@ -95,7 +95,7 @@ void lock_insert(struct lock_tree *t, struct file_lock *fl)
 	held++;
 }
 
-void lock_remove(struct lock_tree *t, struct file_lock *fl)
+static void lock_remove(struct lock_tree *t, struct file_lock *fl)
 {
 	struct file_lock *from = RB_PARENT(fl, node);
 
@@ -103,6 +103,12 @@ void lock_remove(struct lock_tree *t, struct file_lock *fl)
 	update_path(from);
 	t->count[fl->kind]--;
 	held--;
+}
+
+void lock_bury(struct lock_tree *t, struct file_lock *fl, struct lock_list *dead)
+{
+	lock_remove(t, fl);
+	TAILQ_INSERT_TAIL(dead, fl, dead_link);
 }
 
 /* The first below `at` that overlaps [low, high]. */
@@ -171,7 +177,8 @@ void lock_cut_range(struct lock_tree *t, const struct file_lock *req, struct fil
 	struct file_lock *at = first_in(t, RB_ROOT(&t->root), req->start, req->end), *next;
 
 	for (; at; at = next) {
-		bool head = at->start<req->start, tail = at->end> req->end;
+		bool head = at->start < req->start;
+		bool tail = at->end > req->end;
 
 		next = next_in(t, at, req->start, req->end);
 		if (at->owner != req->owner)
@@ -189,12 +196,12 @@ void lock_cut_range(struct lock_tree *t, const struct file_lock *req, struct fil
 			update_path(at);
 			continue;
 		}
-		lock_remove(t, at);
 		if (tail) {
+			lock_remove(t, at);
 			at->start = req->end + 1;
 			lock_insert(t, at);
 		} else {
-			TAILQ_INSERT_TAIL(dead, at, dead_link);
+			lock_bury(t, at, dead);
 		}
 	}
 }
@@ -223,13 +230,11 @@ void lock_merge(struct lock_tree *t, struct file_lock *fl, struct lock_list *dea
 	lock_remove(t, fl);
 	if (before) {
 		fl->start = before->start;
-		lock_remove(t, before);
-		TAILQ_INSERT_TAIL(dead, before, dead_link);
+		lock_bury(t, before, dead);
 	}
 	if (behind) {
 		fl->end = behind->end;
-		lock_remove(t, behind);
-		TAILQ_INSERT_TAIL(dead, behind, dead_link);
+		lock_bury(t, behind, dead);
 	}
 	lock_insert(t, fl);
 }

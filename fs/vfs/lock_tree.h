@@ -49,7 +49,8 @@ struct file_lock *lock_first(struct lock_tree *t);
 struct file_lock *lock_next(struct file_lock *l);
 
 void lock_insert(struct lock_tree *t, struct file_lock *fl);
-void lock_remove(struct lock_tree *t, struct file_lock *fl);
+/* fl leaves the tree for dead, to be freed outside of the lock. */
+void lock_bury(struct lock_tree *t, struct file_lock *fl, struct lock_list *dead);
 /* The first lock of another owner that req cannot coexist with, or NULL. */
 struct file_lock *lock_find_conflict(struct lock_tree *t, const struct file_lock *req);
 /* Takes req's range out of what its owner holds. *spare is used up if a lock falls in two;

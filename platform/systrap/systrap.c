@@ -65,11 +65,13 @@ static u32 spin_ticks(void)
 
 static int systrap_init(const struct platform_config *config)
 {
+	const char *lacking;
 	int err;
 	clocks_read(&started, &started_ticks);
 	systrap.config = config;
-	if (config->mm_checked && permits_unsupported()) {
-		log_error("%s", permits_unsupported());
+	lacking = config->mm_checked ? permits_unsupported() : NULL;
+	if (lacking) {
+		log_error("%s", lacking);
 		return -EOPNOTSUPP;
 	}
 	space_init();

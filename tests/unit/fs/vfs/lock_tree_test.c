@@ -39,12 +39,12 @@ static bool apply(struct lock_tree *t, const struct file_lock *req, bool set)
 
 static void clear(struct lock_tree *t)
 {
+	struct lock_list dead = TAILQ_HEAD_INITIALIZER(dead);
 	struct file_lock *at;
 
-	while ((at = lock_first(t))) {
-		lock_remove(t, at);
-		lock_free(at);
-	}
+	while ((at = lock_first(t)))
+		lock_bury(t, at, &dead);
+	lock_list_free(&dead);
 	cr_assert_eq(lock_held_count(), 0);
 }
 
