@@ -98,10 +98,14 @@ static int file_op_fallocate(struct file *f, int mode, u64 off, u64 len)
 			err = -EPERM;
 		else
 			data_punch(n, off, len);
-	} else if ((n->data.seals & F_SEAL_GROW) && off + len > inode_size(f->inode)) {
-		err = -EPERM;
 	} else {
-		err = data_allocate(n, off, len, mode & FALLOC_FL_KEEP_SIZE);
+		/* With KEEP_SIZE, too: else memory would be had by a file that may not be large. */
+		if (off + len > inode_size(f->inode))
+			err = file_size_check(off + len);
+		if (!err && (n->data.seals & F_SEAL_GROW) && off + len > inode_size(f->inode))
+			err = -EPERM;
+		if (!err)
+			err = data_allocate(n, off, len, mode & FALLOC_FL_KEEP_SIZE);
 	}
 	mutex_release(&f->inode->mutex);
 	if (!err)

@@ -178,7 +178,13 @@ must_check int file_wait(struct file *f, u32 events, u64 deadline);
 s64 file_seek(struct file *f, s64 off, int whence);
 /* getdents(2): -ENOTDIR, -ENOENT for a removed directory, or what the op says. */
 must_check int file_readdir(struct file *f, struct dir_sink *sink);
-/* fallocate(2) but for the guest's argument types: mode, rights and RLIMIT_FSIZE are checked. */
+/* May the caller make a file this large: RLIMIT_FSIZE, and what off_t holds? -EFBIG, and raises
+ * SIGXFSZ for the former. */
+must_check int file_size_check(u64 size);
+/*
+ * fallocate(2) but for the guest's argument types: mode and rights are checked, and RLIMIT_FSIZE if
+ * the size changes. What else takes space is checked where it is taken, as file systems differ.
+ */
 must_check int file_fallocate(struct file *f, int mode, u64 off, u64 len);
 /* Updates atime as the mount's flags (relatime) say; reads and readdir call it. */
 void file_accessed(struct file *f);

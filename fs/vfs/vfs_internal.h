@@ -26,9 +26,8 @@ bool inode_capable(struct inode *i, const struct cred *c, int cap);
 /* Before a write or truncation by the caller: drops set-ID bits it may not keep. */
 must_check int inode_remove_privs(struct inode *i);
 
-/* file.c: RLIMIT_FSIZE and the largest file; raises SIGXFSZ. -EFBIG. */
+/* The largest file. */
 #define FILE_SIZE_MAX ((u64)INT64_MAX)
-must_check int file_size_check(u64 size);
 /* f could not be opened after all: forget its ops, so that file_put calls no release. */
 void file_unopen(struct file *f);
 /* Counts f among the writers, or -ETXTBSY, -EROFS. */

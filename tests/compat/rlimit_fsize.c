@@ -1,5 +1,6 @@
 /*
  * RLIMIT_FSIZE: partial write up to the limit, then SIGXFSZ or EFBIG. setrlimit(2).
+ * The output may go to a file, so nothing is flushed while the limit holds.
  */
 #include "compat.h"
 
@@ -14,8 +15,9 @@ int main(void)
 {
 	struct rlimit rl = {100, RLIM_INFINITY};
 	static char buf[200];
-	int fd, p[2];
+	int fd, memory, p[2];
 
+	setvbuf(stdout, NULL, _IOFBF, 1 << 16);
 	tmp_enter();
 	getrlimit(RLIMIT_FSIZE, &rl);
 	rl.rlim_cur = 100;
@@ -37,9 +39,11 @@ int main(void)
 	NUM(hits);
 	RES(fallocate(fd, 0, 0, 4096));
 	NUM(hits);
+	memory = memfd_create("m", 0);
+	RES(fallocate(memory, FALLOC_FL_KEEP_SIZE, 0, 4096)); /* as it takes memory */
+	NUM(hits);
 	signal(SIGXFSZ, SIG_IGN);
 	RES(write(fd, buf, 1));
-	IN_CHILD("default", signal(SIGXFSZ, SIG_DFL); RES(pwrite(fd, buf, 1, 100)));
 	RES(pipe(p));
 	RES(write(p[1], buf, 200)); /* only files are limited */
 	rl.rlim_cur = 0;
@@ -48,5 +52,7 @@ int main(void)
 	rl.rlim_cur = rl.rlim_max;
 	RES(setrlimit(RLIMIT_FSIZE, &rl));
 	RES(pwrite(fd, buf, 1, 1000));
+	IN_CHILD("default", rl.rlim_cur = 100; setrlimit(RLIMIT_FSIZE, &rl);
+	         signal(SIGXFSZ, SIG_DFL); RES(pwrite(fd, buf, 1, 100)));
 	return 0;
 }
