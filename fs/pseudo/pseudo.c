@@ -8,7 +8,6 @@
 #include "fs/vfs/super.h"
 #include <errno.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,9 +136,8 @@ static int pseudo_permission(struct inode *i, const struct cred *c, int mask)
 
 	if (err)
 		return err;
-	if (pi->node->permission)
-		return pi->node->permission(&pi->ref, c, mask);
-	return inode_permission_mode(i, c, mask);
+	err = inode_permission_mode(i, c, mask);
+	return err && pi->node->permission ? pi->node->permission(&pi->ref) : err;
 }
 
 /* The text of a link that leads to an object: its name as seen from the caller's root. */
@@ -186,38 +184,9 @@ static int pseudo_setattr(struct inode *i unused_arg, const struct setattr *s)
 	return s->valid & (SET_MODE | SET_UID | SET_GID) ? -EPERM : 0;
 }
 
-/*
- * Nobody makes names here. In proc the lookup of an unknown name fails itself, so
- * that the errno differs from other file systems' (fs/proc/generic.c).
- */
-static int no_new_name(const struct inode *dir)
-{
-	return dir->sb->magic == PROC_SUPER_MAGIC ? -ENOENT : -EPERM;
-}
-
-static int pseudo_create(struct inode *dir, const char *name unused_arg,
-                         const struct create *c unused_arg, struct inode **out unused_arg)
-{
-	return no_new_name(dir);
-}
-
-static int pseudo_link(struct inode *dir, const char *name unused_arg,
-                       struct inode *target unused_arg)
-{
-	return no_new_name(dir);
-}
-
-static int pseudo_rename(struct inode *olddir unused_arg, const char *oldname unused_arg,
-                         struct inode *victim unused_arg, struct inode *newdir,
-                         const char *newname unused_arg, struct inode *replaced,
-                         u32 flags unused_arg)
-{
-	return replaced ? -EPERM : no_new_name(newdir);
-}
-
+/* Nobody makes names here: no create, link, rename. */
 #define PSEUDO_OPS                                                                                 \
-	.lookup = pseudo_lookup, .create = pseudo_create, .link = pseudo_link,                     \
-	.rename = pseudo_rename, .readlink = pseudo_readlink, .getattr = pseudo_getattr,           \
+	.lookup = pseudo_lookup, .readlink = pseudo_readlink, .getattr = pseudo_getattr,           \
 	.setattr = pseudo_setattr, .permission = pseudo_permission, .open = pseudo_open,           \
 	.revalidate = pseudo_revalidate
 

@@ -90,7 +90,8 @@ struct pseudo_node {
 	bool (*alive)(const struct pseudo_ref *ref);
 	/* Owner and mode that change (task directories). */
 	void (*getattr)(const struct pseudo_ref *ref, struct attr *a);
-	int (*permission)(const struct pseudo_ref *ref, const struct cred *c, int mask);
+	/* Directories: asked if the mode does not allow it. 0, or -errno. */
+	int (*permission)(const struct pseudo_ref *ref);
 };
 
 /*

@@ -71,6 +71,9 @@ must_check int super_init(struct super *sb, const struct super_ops *ops, const c
  * what they find as current as getattr would.
  */
 #define SB_ASKS (1ULL << 41)
+/* Another: who would make a name hears that there is none, before it is asked what he may do
+ * (proc). */
+#define SB_NO_NEGATIVE (1ULL << 42)
 struct super *super_get(struct super *sb);
 void super_put(struct super *sb);
 

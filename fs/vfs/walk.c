@@ -183,12 +183,20 @@ int walk_child(struct path parent, const char *name, bool dir_locked, struct den
 {
 	size_t len = strlen(name);
 	bool asked;
+	int err;
 
 	if (len > NAME_LEN_MAX)
 		return -ENAMETOOLONG;
 	if (!inode_is_dir(dentry_inode(parent.dentry)))
 		return -ENOTDIR;
-	return find_child(parent.dentry, name, len, dir_locked, out, &asked);
+	err = find_child(parent.dentry, name, len, dir_locked, out, &asked);
+	if (!err && !dentry_inode(*out) &&
+	    (dentry_inode(parent.dentry)->sb->flags & SB_NO_NEGATIVE)) {
+		dentry_put(*out);
+		*out = NULL;
+		return -ENOENT;
+	}
+	return err;
 }
 
 int walker_child(struct walker *w, struct path *out)

@@ -51,6 +51,7 @@ int write_setgroups(const struct pseudo_ref *ref, const struct pseudo_write *w);
 int open_task_mem(const struct pseudo_ref *ref, struct file *f);
 
 /* Descriptors: /proc/PID/fd and fdinfo. */
+int task_fd_permission(const struct pseudo_ref *ref);
 int find_task_fd(const struct pseudo_ref *dir, const char *name, const struct pseudo_node **node,
                  struct pseudo_ref *ref);
 int find_task_fdinfo(const struct pseudo_ref *dir, const char *name,

@@ -426,7 +426,7 @@ static int proc_mount(const struct fs_type *type unused_arg, const char *source,
                       const char *data unused_arg, struct super **out)
 {
 	struct pid_ns *n = caller()->pid ? task_self()->group->pid_ns : kernel.pid_ns;
-	int err = pseudo_mount(&proc_root, "proc", source, PROC_MAGIC, flags, out);
+	int err = pseudo_mount(&proc_root, "proc", source, PROC_MAGIC, flags | SB_NO_NEGATIVE, out);
 
 	if (err)
 		return err;

@@ -479,7 +479,11 @@ static bool tid_next(const struct pseudo_ref *dir, u64 from, struct pseudo_child
 	MAGIC("cwd", get_cwd), MAGIC("exe", get_exe), MAGIC("root", get_root),                     \
 	    SECRET("auxv", show_auxv), TEXT("cgroup", show_cgroup), TEXT("cmdline", show_cmdline), \
 	    EDIT("comm", show_comm, store_comm), SECRET("environ", show_environ),                  \
-	    {.name = "fd", .mode = S_IFDIR | 0500, .find = find_task_fd, .next = next_task_fd},    \
+	    {.name = "fd",                                                                         \
+	     .mode = S_IFDIR | 0500,                                                               \
+	     .permission = task_fd_permission,                                                     \
+	     .find = find_task_fd,                                                                 \
+	     .next = next_task_fd},                                                                \
 	    {.name = "fdinfo",                                                                     \
 	     .mode = S_IFDIR | 0555,                                                               \
 	     .find = find_task_fdinfo,                                                             \

@@ -154,6 +154,12 @@ static int find_fd(const struct pseudo_ref *dir, const char *name, const struct 
 	return 0;
 }
 
+/* fs/proc/fd.c:proc_fd_permission: its own are a process's, whatever it has dropped since. */
+int task_fd_permission(const struct pseudo_ref *ref)
+{
+	return ref_task(ref)->group->pid == caller()->pid ? 0 : -EACCES;
+}
+
 int find_task_fd(const struct pseudo_ref *dir, const char *name, const struct pseudo_node **node,
                  struct pseudo_ref *ref)
 {

@@ -57,5 +57,14 @@ int main(void)
 	IN_CHILD("another user's", become_nobody(); char path[64];
 	         snprintf(path, sizeof(path), "/proc/%d/environ", getppid());
 	         RES(open(path, O_RDONLY) >= 0 || errno == EACCES));
+	/* That there is no such name comes before the lack of a right to make it. */
+	IN_CHILD("an ordinary user", become_nobody();
+	         RES(open("/proc/newfile", O_WRONLY | O_CREAT, 0600));
+	         RES(mkdir("/proc/newdir", 0700)); RES(mkdir("/proc/self/fd/new", 0700));
+	         RES(mkdir("/proc/sys/new", 0700)); RES(link("/proc/version", "/proc/v"));
+	         RES(rename("/proc/version", "/proc/v")); RES(symlink("x", "/proc/l"));
+	         RES(mkdir("/sys/new", 0700)); RES(access("/proc/self/fd/1", F_OK));
+	         OKAY(open("/proc/self/fd", O_RDONLY | O_DIRECTORY));
+	         RES(access("/proc/1/fd/1", F_OK)));
 	return 0;
 }
