@@ -137,10 +137,10 @@ static void go(const struct way *w)
 		/*
 		 * It may have ended before it came to the call, by a signal that an earlier call
 		 * asked for, so each number gets a second chance; or a busy host may have held it
-		 * up, and it gets a few.
+		 * up, and it gets a few. `int 0x80` ends a child that has made no other call.
 		 */
 		chances += ended ? ENDED : HELD_UP;
-		if (chances >= ENOUGH || w->call == by_int80) {
+		if (chances >= ENOUGH || (ended && w->call == by_int80)) {
 			chances = 0;
 			nr++;
 		}
