@@ -36,6 +36,8 @@ int main(void)
 			_exit(1);
 		while (!hits)
 			msleep(5);
+		if (read(q[0], &c, 1) != 1) /* the parent has printed */
+			_exit(1);
 		ioctl(s, TIOCGWINSZ, &got);
 		printf("child sees %d %d\n", got.ws_row, got.ws_col);
 		if (write(p[1], "r", 1) != 1 || read(q[0], &c, 1) != 1)
@@ -46,7 +48,7 @@ int main(void)
 	RES(read(p[0], &c, 1));
 	ws.ws_row = 50;
 	RES(ioctl(m, TIOCSWINSZ, &ws));
-	if (read(p[0], &c, 1) != 1)
+	if (write(q[1], "p", 1) != 1 || read(p[0], &c, 1) != 1)
 		die("read");
 	RES(ioctl(m, TIOCSWINSZ, &ws)); /* the same size: no signal */
 	RES(write(q[1], "g", 1));
