@@ -80,18 +80,12 @@ static ssize_t text_write(struct file *f, struct uio *src, u64 *pos)
 	return got;
 }
 
-static s64 text_seek(struct file *f, s64 off, int whence)
+/* What is made up while it is read has no end to count from (fs/seq_file.c seq_lseek). */
+static s64 pseudo_seek(struct file *f, s64 off, int whence)
 {
-	switch (whence) {
-	case SEEK_SET:
-		break;
-	case SEEK_CUR:
-		off += (s64)f->pos;
-		break;
-	default:
+	if (whence != SEEK_SET && whence != SEEK_CUR)
 		return -EINVAL;
-	}
-	return off < 0 ? -EINVAL : off;
+	return file_seek_generic(f, off, whence, 0);
 }
 
 /* proc_reg_mmap */
@@ -112,7 +106,7 @@ static void text_release(struct file *f)
 
 static const struct file_ops text_ops = {.read = text_read,
                                          .write = text_write,
-                                         .seek = text_seek,
+                                         .seek = pseudo_seek,
                                          .map = text_map,
                                          .release = text_release};
 
@@ -190,16 +184,7 @@ static int dir_readdir(struct file *f, struct dir_sink *sink)
 	return 0;
 }
 
-static s64 dir_seek(struct file *f, s64 off, int whence)
-{
-	if (whence == SEEK_CUR)
-		off += (s64)f->pos;
-	else if (whence != SEEK_SET)
-		return -EINVAL;
-	return off < 0 ? -EINVAL : off;
-}
-
-static const struct file_ops dir_ops = {.readdir = dir_readdir, .seek = dir_seek};
+static const struct file_ops dir_ops = {.readdir = dir_readdir, .seek = pseudo_seek};
 
 int pseudo_open(struct inode *i, struct file *f)
 {

@@ -202,8 +202,9 @@ static ssize_t mem_write(struct file *f, struct uio *src, u64 *pos)
 
 static s64 mem_seek(struct file *f, s64 off, int whence)
 {
+	/* fs/proc/base.c mem_lseek: positions are addresses, and wrap around as such. */
 	if (whence == SEEK_CUR)
-		off += (s64)f->pos;
+		off = (s64)((u64)off + f->pos);
 	else if (whence != SEEK_SET)
 		return -EINVAL;
 	return off;

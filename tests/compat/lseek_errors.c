@@ -5,6 +5,17 @@
 #include "compat.h"
 #include <limits.h>
 
+/* Sums that no offset can hold. */
+static void far_seeks(const char *path)
+{
+	int fd = (int)OKAY(open(path, O_RDONLY));
+
+	RES(lseek(fd, 1000000, SEEK_SET));
+	RES(lseek(fd, LONG_MAX - 100, SEEK_CUR) == -1);
+	RES(lseek(fd, LONG_MIN, SEEK_CUR) == -1);
+	close(fd);
+}
+
 int main(void)
 {
 	int fd, d, o, p[2];
@@ -46,5 +57,9 @@ int main(void)
 	RES(pwrite(fd, &c, 1, -1));
 	RES(pread(p[0], &c, 1, 0));
 	RES(lseek(open("/dev/null", O_RDONLY), 5, SEEK_SET));
+	far_seeks("/proc/self/status");
+	far_seeks("/proc/self");
+	far_seeks("/proc/self/mem");
+	far_seeks("/tmp");
 	return 0;
 }
