@@ -200,10 +200,8 @@ s64 sys_unshare(struct task *t, const struct syscall_args *a)
 /* ---- setns ---------------------------------------------------------------------- */
 
 /* Capabilities over the namespace, and over one's own user namespace. */
-static int may_enter(struct task *t, const struct ns *n)
+static int may_enter(const struct cred *c, const struct ns *n)
 {
-	const struct cred *c = t->caller.cred;
-
 	return cred_has_cap_in(c, n->owner, CAP_SYS_ADMIN) &&
 	               cred_has_cap_in(c, c->user_ns, CAP_SYS_ADMIN)
 	           ? 0
@@ -213,7 +211,7 @@ static int may_enter(struct task *t, const struct ns *n)
 static int enter_set(struct task *t, struct ns *n)
 {
 	struct ns_set *s;
-	int err = may_enter(t, n);
+	int err = may_enter(t->caller.cred, n);
 
 	if (!err)
 		err = ns_set_replace(t->ns, n, &s);
@@ -233,7 +231,7 @@ static int enter_mounts(struct task *t, struct ns *n)
 	struct path root;
 	u32 umask;
 
-	if (may_enter(t, n) || !cred_has_cap_in(c, c->user_ns, CAP_SYS_CHROOT))
+	if (may_enter(c, n) || !cred_has_cap_in(c, c->user_ns, CAP_SYS_CHROOT))
 		return -EPERM;
 	/* Another who shares root and directory would be dragged along. */
 	if (ref_count(&fs->ref) > 1)
@@ -251,21 +249,36 @@ static int enter_mounts(struct task *t, struct ns *n)
 }
 
 /* userns_install */
-static int enter_user(struct task *t, struct ns *n)
+static int may_enter_user(struct task *t, const struct user_ns *u)
 {
-	struct user_ns *u = container_of(n, struct user_ns, ns);
-	struct cred *c;
-
 	/* Nobody regains in a namespace what he has given up on in it. */
 	if (t->caller.cred->user_ns == u || t->group->nthreads > 1 ||
 	    ref_count(&t->caller.fs->ref) > 1)
 		return -EINVAL;
-	if (!cred_has_cap_in(t->caller.cred, u, CAP_SYS_ADMIN))
-		return -EPERM;
-	c = cred_change_begin(t);
+	return cred_has_cap_in(t->caller.cred, u, CAP_SYS_ADMIN) ? 0 : -EPERM;
+}
+
+/* What t's credentials will be in it; NULL: no memory. */
+static struct cred *cred_inside(struct task *t, struct user_ns *u)
+{
+	struct cred *c = cred_change_begin(t);
+
+	if (c)
+		cred_enter_user_ns(c, user_ns_get(u));
+	return c;
+}
+
+static int enter_user(struct task *t, struct ns *n)
+{
+	struct user_ns *u = container_of(n, struct user_ns, ns);
+	int err = may_enter_user(t, u);
+	struct cred *c;
+
+	if (err)
+		return err;
+	c = cred_inside(t, u);
 	if (!c)
 		return -ENOMEM;
-	cred_enter_user_ns(c, user_ns_get(u));
 	cred_change_commit(t, c);
 	return 0;
 }
@@ -275,7 +288,7 @@ static int enter_pid(struct task *t, struct ns *n)
 {
 	struct pid_ns *p = pid_ns_of(n);
 
-	if (may_enter(t, n))
+	if (may_enter(t->caller.cred, n))
 		return -EPERM;
 	if (!pid_ns_contains(t->group->pid_ns, p))
 		return -EINVAL;
@@ -302,11 +315,39 @@ static int enter(struct task *t, struct ns *n)
 	}
 }
 
-/* All namespaces of flags that a pidfd's process is in; what is the caller's already is skipped. */
+/* The user namespace comes first: the rights that it gives count for the others (validate_nsset).
+ */
+static const enum ns_kind order[] = {NS_USER, NS_CGROUP, NS_IPC, NS_UTS, NS_NET, NS_PID, NS_MNT};
+
+static int may_enter_all(struct task *t, struct ns *const target[])
+{
+	struct cred *c = cred_get(t->caller.cred);
+	int err = 0;
+
+	for (size_t i = 0; i < array_size(order) && !err; i++) {
+		struct user_ns *u;
+
+		if (!target[i])
+			continue;
+		if (order[i] != NS_USER) {
+			err = may_enter(c, target[i]);
+			continue;
+		}
+		u = container_of(target[i], struct user_ns, ns);
+		err = may_enter_user(t, u);
+		if (!err) {
+			cred_put(c);
+			c = cred_inside(t, u);
+			err = c ? 0 : -ENOMEM;
+		}
+	}
+	cred_put(c);
+	return err;
+}
+
+/* All namespaces of flags that a pidfd's process is in. */
 static s64 enter_process(struct task *t, int fd, u64 flags)
 {
-	static const enum ns_kind order[] = {NS_USER, NS_CGROUP, NS_IPC, NS_UTS,
-	                                     NS_NET,  NS_PID,    NS_MNT};
 	struct ns *target[array_size(order)] = {0};
 	struct thread_group *g;
 	struct task *leader;
@@ -328,9 +369,9 @@ static s64 enter_process(struct task *t, int fd, u64 flags)
 		target[i] = task_ns_get(leader, order[i]);
 		if (!target[i])
 			err = -ESRCH;
-		else
-			err = may_enter(t, target[i]);
 	}
+	if (!err)
+		err = may_enter_all(t, target);
 	for (size_t i = 0; i < array_size(order); i++) {
 		if (!err && target[i])
 			err = enter(t, target[i]);

@@ -6,6 +6,7 @@
 #include <linux/nsfs.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -107,6 +108,51 @@ static void by_mount_and_pidfd(void)
 	RES(setns(fd, CLONE_NEWUTS));
 }
 
+/* A child in a user namespace of its own; the descriptor by which it is entered. */
+static int user_keeper(pid_t *pid)
+{
+	int p[2];
+	char c;
+
+	RES(pipe(p));
+	*pid = fork_child();
+	if (*pid == 0) {
+		RES(unshare(CLONE_NEWUSER | CLONE_NEWUTS));
+		RES(sethostname("within", 6));
+		(void)!write(p[1], "x", 1);
+		pause();
+	}
+	(void)!read(p[0], &c, 1);
+	return (int)syscall(SYS_pidfd_open, *pid, 0);
+}
+
+/* User namespaces by pidfd: with the rights that one has inside, others can be entered by the same
+ * call, so an ordinary user may, too. */
+static void users(unsigned uid)
+{
+	struct utsname u;
+	int self, fd;
+	pid_t pid;
+
+	if (uid) {
+		RES(setresuid(uid, uid, uid));
+		RES(prctl(PR_SET_DUMPABLE, 1));
+	}
+	self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	RES(setns(self, CLONE_NEWUSER));
+	RES(setns(self, CLONE_NEWUSER | CLONE_NEWUTS | CLONE_NEWNS));
+	RES(setns(self, CLONE_NEWUTS));
+	fd = user_keeper(&pid);
+	RES(setns(fd, CLONE_NEWUTS));
+	RES(setns(fd, CLONE_NEWUSER | CLONE_NEWUTS));
+	uname(&u);
+	STR(u.nodename);
+	RES(setns(fd, CLONE_NEWUSER));
+	RES(setns(self, CLONE_NEWUSER));
+	kill(pid, SIGKILL);
+	reap("keeper", pid);
+}
+
 static void pivot(void)
 {
 	char cwd[256];
@@ -151,6 +197,8 @@ int main(void)
 	setenv("HERE", getcwd(here, sizeof(here)), 1);
 	IN_CHILD("ipc and net", ipc_and_net());
 	IN_CHILD("bind mount and pidfd", by_mount_and_pidfd());
+	IN_CHILD("user namespaces of root's", users(0));
+	IN_CHILD("user namespaces of another's", users(12345));
 	IN_CHILD("pivot_root", pivot());
 	return 0;
 }
