@@ -66,6 +66,13 @@ static int gate_build(struct stub_params *params, u64 text_len)
 	}
 /* The lower bits of a futex operation; what remains are flags. */
 #define ARG_FUTEX(cmd) ARG(1, MASKED_EQ, FUTEX_CMD_MASK & 0xffffffff, (cmd))
+/*
+ * The guest's own futexes, and its threads' contexts: who could sleep on the doorbell, which all
+ * spaces share, or on another mapping of it, would be woken in the place of the sentry's workers.
+ */
+#define ARG_GUEST(n)  ARG(n, LT, GUEST_MAX, 0)
+#define ARG_CONTEXTS  ARG(0, MASKED_EQ, ~(u64)(CONTEXTS_SPAN - 1), STUB_CONTEXTS)
+#define CONTEXTS_SPAN 0x20000000UL
 
 #define ARG_NONE                                                                                   \
 	{                                                                                          \
@@ -85,23 +92,27 @@ struct stub_rule {
 
 static const struct stub_rule stub_rules[] = {
     {SYS_rt_sigreturn, "the way back to guest code", 0, {ARG_NONE}},
-    {SYS_futex, "the guest's futexes (not PI), the hand-over", 1, {ARG_FUTEX(FUTEX_WAIT)}},
+    {SYS_futex,
+     "the guest's futexes (not PI), the hand-over",
+     2,
+     {ARG_FUTEX(FUTEX_WAIT), ARG_GUEST(0)}},
+    {SYS_futex, NULL, 2, {ARG_FUTEX(FUTEX_WAIT), ARG_CONTEXTS}},
     {SYS_futex, NULL, 1, {ARG_FUTEX(FUTEX_WAKE)}},
-    {SYS_futex, NULL, 1, {ARG_FUTEX(FUTEX_REQUEUE)}},
-    {SYS_futex, NULL, 1, {ARG_FUTEX(FUTEX_CMP_REQUEUE)}},
-    {SYS_futex, NULL, 1, {ARG_FUTEX(FUTEX_WAKE_OP)}},
-    {SYS_futex, NULL, 1, {ARG_FUTEX(FUTEX_WAIT_BITSET)}},
-    {SYS_futex, NULL, 1, {ARG_FUTEX(FUTEX_WAKE_BITSET)}},
+    {SYS_futex, NULL, 3, {ARG_FUTEX(FUTEX_REQUEUE), ARG_GUEST(0), ARG_GUEST(4)}},
+    {SYS_futex, NULL, 3, {ARG_FUTEX(FUTEX_CMP_REQUEUE), ARG_GUEST(0), ARG_GUEST(4)}},
+    {SYS_futex, NULL, 3, {ARG_FUTEX(FUTEX_WAKE_OP), ARG_GUEST(0), ARG_GUEST(4)}},
+    {SYS_futex, NULL, 2, {ARG_FUTEX(FUTEX_WAIT_BITSET), ARG_GUEST(0)}},
+    {SYS_futex, NULL, 2, {ARG_FUTEX(FUTEX_WAKE_BITSET), ARG_GUEST(0)}},
     {SYS_mmap,
      "the guest's memory: at a fixed place, plain flags only",
      2,
      {ARG_ONLY(2, PROT_ALL), ARG(3, MASKED_EQ, ~(u64)MMAP_OPTIONAL, MAP_FIXED)}},
     {SYS_munmap, "the guest's memory", 0, {ARG_NONE}},
-    {SYS_mprotect, "the guest's memory", 2, {ARG(0, LT, GUEST_MAX, 0), ARG_ONLY(2, PROT_ALL)}},
+    {SYS_mprotect, "the guest's memory", 2, {ARG_GUEST(0), ARG_ONLY(2, PROT_ALL)}},
     {SYS_mremap,
      "the guest's memory",
-     1,
-     {ARG_ONLY(3, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)}},
+     2,
+     {ARG_GUEST(0), ARG_ONLY(3, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)}},
     {SYS_madvise,
      "the guest's memory: advice without privileges or side effects",
      1,
@@ -117,10 +128,7 @@ static const struct stub_rule stub_rules[] = {
     {SYS_madvise, NULL, 1, {ARG(2, EQ, MADV_POPULATE_READ, 0)}},
     {SYS_madvise, NULL, 1, {ARG(2, EQ, MADV_POPULATE_WRITE, 0)}},
     {SYS_madvise, NULL, 1, {ARG(2, EQ, MADV_REMOVE, 0)}},
-    {SYS_mincore,
-     "which of the guest's own pages are there",
-     2,
-     {ARG(0, LT, GUEST_MAX, 0), ARG(2, LT, GUEST_MAX, 0)}},
+    {SYS_mincore, "which of the guest's own pages are there", 2, {ARG_GUEST(0), ARG_GUEST(2)}},
     {SYS_clone, "a fork, or a thread: two exact flag words", 1, {ARG(0, EQ, STUB_FORK_FLAGS, 0)}},
     {SYS_clone, NULL, 1, {ARG(0, EQ, STUB_THREAD_FLAGS, 0)}},
     {SYS_exit, "the end of a thread", 0, {ARG_NONE}},
@@ -143,6 +151,9 @@ void stub_filter_rules(struct filter_rules *out)
 
 	*out = (struct filter_rules){.otherwise = SECCOMP_RET_TRAP, .hot = hot};
 	_Static_assert(array_size(stub_rules) <= FILTER_RULES_MAX, "the list has room");
+	_Static_assert(STUB_CONTEXTS % CONTEXTS_SPAN == 0 && STUB_CONTEXTS_SIZE <= CONTEXTS_SPAN &&
+	                   STUB_CONTEXTS + CONTEXTS_SPAN <= STUB_END,
+	               "one comparison for all contexts");
 	for (size_t i = 0; i < array_size(stub_rules); i++) {
 		struct filter_rule *r = &out->rule[out->count++];
 

@@ -68,7 +68,7 @@ Test(filter, stub_programs_fit)
 	cr_expect_eq(params->notify_len, 9);
 	cr_expect_eq(params->gate_len, 9);
 	cr_expect_gt(params->call_len, 14);
-	cr_expect_lt(params->call_len, 250);
+	cr_expect_lt(params->call_len, 300);
 	free(params);
 }
 
