@@ -528,7 +528,9 @@ static enum patch_verdict rewrite(struct systrap_thread *t, struct patch_domain 
 		return PATCH_IMMOVABLE;
 	s.before = plan.before;
 	s.after = plan.after;
-	memcpy(s.original, code + (s.begin - from), (size_t)plan.before + 2 + plan.after);
+	/* Padding behind a return as well, where the jump covers it: somebody may be shown it. */
+	memcpy(s.original, code + (s.begin - from),
+	       max_of((size_t)plan.before + 2 + plan.after, (size_t)PATCH_JUMP));
 	i = site_add(d, &s);
 	if (i < 0)
 		return PATCH_NO_ROOM;
