@@ -55,6 +55,7 @@ enum lock_rank {
 	                      callbacks */
 	RANK_TIMER,        /* the timer heap */
 	RANK_PLATFORM,     /* platform thread and space lists */
+	RANK_TEXT,         /* platform/systrap: what is known of files' text */
 	RANK_BLOCKING,     /* jobs of the blocking pool */
 	RANK_MUTEX_INNER,  /* the waiters of one struct mutex */
 	RANK_REACTOR,

@@ -56,7 +56,7 @@ enum event_kind {
  * A part of the guests' addresses that belongs to the platform: nothing may be mapped there for a
  * guest, and what is there does not show. Calls of rewritten sites pass through it.
  */
-#define PLATFORM_RESERVED     0x61ec0000UL
+#define PLATFORM_RESERVED     0x61e40000UL
 #define PLATFORM_RESERVED_END 0x61f20000UL
 
 static inline bool platform_reserved(u64 addr, u64 len)
@@ -136,7 +136,9 @@ struct hostop {
 	u8 kind;
 	bool last_result; /* the op's result becomes the call's result (rax) */
 	s32 prot, flags;
-	s32 fd; /* sentry host fd to map, or -1; borrowed until the op has run */
+	bool shareable; /* HOSTOP_MMAP: no guest can change the file, and what maps it may be shown
+	                   a copy of its text with call sites rewritten */
+	s32 fd;         /* sentry host fd to map, or -1; borrowed until the op has run */
 	u64 addr, len, newaddr, newlen, off;
 	u64 val, val2, val3, deadline;
 };

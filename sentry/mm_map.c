@@ -267,6 +267,8 @@ static int mapping_queue(struct task *t, struct mm *m, const struct mapping *g)
 	if (g->file) {
 		op.fd = g->backing.fd;
 		op.off = g->off + g->backing.off;
+		/* A tracer sees its tracee's own steps. */
+		op.shareable = g->backing.fixed && !t->trace.flags;
 	}
 	/* A file may answer that its mappings are plain memory: /dev/zero. */
 	if (op.fd < 0) {

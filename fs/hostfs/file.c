@@ -356,6 +356,7 @@ static int hostfs_fallocate(struct file *f, int mode, u64 off, u64 len)
 static int hostfs_map(struct file *f, int prot unused_arg, bool shared, struct map_backing *out)
 {
 	struct hostfs_inode *h = to_hostfs(f->inode);
+	const struct hostfs *hs = hostfs_of(f->inode);
 	struct hostfs_file *hf = f->priv;
 	/* A shared mapping may be made writable later, if the file was opened for it. */
 	bool write = shared && file_writable(f);
@@ -376,7 +377,7 @@ static int hostfs_map(struct file *f, int prot unused_arg, bool shared, struct m
 		fd_slot_put(slot);
 	else
 		hf->pinned[write] = slot;
-	*out = (struct map_backing){.fd = fd, .off = 0};
+	*out = (struct map_backing){.fd = fd, .fixed = hostfs_always(hs) && hs->opt.readonly};
 	return 0;
 }
 

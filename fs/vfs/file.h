@@ -29,8 +29,9 @@ struct dir_sink {
 
 /* What backs a mapping of a file. */
 struct map_backing {
-	int fd;  /* host fd to map in the stub; borrowed, valid while the file is held */
-	u64 off; /* added to the file offset */
+	int fd;     /* host fd to map in the stub; borrowed, valid while the file is held */
+	u64 off;    /* added to the file offset */
+	bool fixed; /* nobody in the sandbox can change the file's bytes, by whatever name */
 };
 
 struct file_ops {

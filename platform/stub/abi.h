@@ -193,7 +193,9 @@ _Static_assert(offsetof(struct thread_identity, pid) == 0 &&
                    offsetof(struct thread_identity, gid) == 16 &&
                    offsetof(struct thread_identity, egid) == 20,
                "fast.S knows");
-_Static_assert(PATCH_TABLE == PLATFORM_RESERVED &&
+_Static_assert(SHARED_PATCH_TABLE == PLATFORM_RESERVED &&
+                   SHARED_PATCH_BACK + SHARED_PATCH_BACK_SIZE <= PATCH_TABLE &&
+                   SHARED_PATCH_BACK_SIZE >= SHARED_PATCH_MAX * sizeof(u64) &&
                    PATCH_CODE + PATCH_CODE_SIZE == PLATFORM_RESERVED_END,
                "layout.h and platform.h agree");
 

@@ -124,6 +124,15 @@ static s64 op_munmap(u64 addr, u64 len)
 	return result;
 }
 
+/* The words of shared sites are every program's. */
+static s64 unmap_all(void)
+{
+	s64 result = change(__NR_munmap, 0, PLATFORM_RESERVED, 0, 0, 0, 0);
+	if (result == 0)
+		result = change(__NR_munmap, PATCH_TABLE, GUEST_MAX - PATCH_TABLE, 0, 0, 0, 0);
+	return result;
+}
+
 static s64 run_one(struct stub_context *ctx, const struct stub_op *op, s32 fd)
 {
 	if (op->kind != HOSTOP_FUTEX && op->kind != HOSTOP_UNMAP_ALL &&
@@ -151,7 +160,7 @@ static s64 run_one(struct stub_context *ctx, const struct stub_op *op, s32 fd)
 	case HOSTOP_STORE32:
 		return stub_store32(op->addr, (u32)op->val);
 	case HOSTOP_UNMAP_ALL:
-		return change(__NR_munmap, 0, GUEST_MAX, 0, 0, 0, 0);
+		return unmap_all();
 	case HOSTOP_MINCORE:
 		if (!guest_range(op->newaddr, op->len / PAGE_SIZE))
 			return -EFAULT;

@@ -49,6 +49,19 @@
 #define PATCH_SLOT_SIZE  64
 
 /*
+ * Those that are the same in every stub (platform/systrap/text.c): words and slots are at the end
+ * of the file that STUB_SHARED maps the beginning of. Where a slot goes on is a word of the stub's
+ * own. fast.S takes it that slots lie in the lowest 4 GiB.
+ */
+#define SHARED_PATCH_TABLE      0x61e40000
+#define SHARED_PATCH_TABLE_SIZE 0x40000
+#define SHARED_PATCH_CODE       0x61e80000
+#define SHARED_PATCH_CODE_SIZE  0x20000
+#define SHARED_PATCH_BACK       0x61ea0000 /* private, of words */
+#define SHARED_PATCH_BACK_SIZE  0x3000
+#define SHARED_PATCH_MAX        1500
+
+/*
  * File descriptors of a stub: its end of the space's socket is all it keeps. With checked memory,
  * thread k's files to be mapped appear at the second number + k.
  */

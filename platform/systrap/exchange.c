@@ -341,14 +341,16 @@ static int reply_ops(struct systrap_thread *t)
 	u32 files = 0;
 	int err = 0;
 	for (unsigned i = 0; i < t->base.ops; i++) {
-		const struct hostop *op = &t->base.op[i];
+		struct hostop *op = &t->base.op[i];
 		struct stub_op encoded;
+		if (op->kind == HOSTOP_UNMAP_ALL)
+			patch_forget(t->base.space);
+		if (op->shareable)
+			patch_map(t, op);
 		op_encode(&encoded, op, place);
 		reply->op[i] = encoded;
 		if (!err)
 			err = permits_add(t, &encoded, op->fd);
-		if (op->kind == HOSTOP_UNMAP_ALL)
-			patch_forget(t->base.space);
 		if (encoded.has_fd && !place)
 			fd[files++] = op->fd;
 	}

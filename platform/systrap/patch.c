@@ -27,6 +27,9 @@
  * that jumps there. Stubs map it for reading and executing only, and it is sealed against
  * more; the sentry writes through a mapping of its own. execve starts without one.
  *
+ * Text that nobody can change is rewritten once for all: what has trapped in it is remembered
+ * (text.c), and a later mapping is of a copy in which these sites are rewritten (patch_text.c).
+ *
  * Host calls: memfd_create, ftruncate, mmap, munmap, fcntl, close.
  */
 #include "base/log.h"
@@ -48,40 +51,6 @@
 #define TRAP_PROTECTION     13
 #define TRAP_PAGE_FAULT     14
 #define FAULT_FETCH         0x10
-
-/*
- * Bytes of an address of a word, lowest first, that fault as instructions: words of eight
- * bytes apart from each other; any; the table's third; the table's fourth.
- */
-static const u8 low_bytes[] = {0x06, 0x0e, 0x16, 0x1e, 0x27, 0x2f, 0x37,
-                               0x60, 0x82, 0x9a, 0xe4, 0xec, 0xf4};
-static const u8 next_bytes[] = {0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27, 0x2f, 0x37,
-                                0x3f, 0x60, 0x61, 0x82, 0x9a, 0xce, 0xd4, 0xea, 0xe4, 0xe5,
-                                0xe6, 0xe7, 0xec, 0xed, 0xee, 0xef, 0xf4, 0xfa, 0xfb};
-_Static_assert(PATCH_TABLE == 0x61ec0000 && PATCH_TABLE_SIZE == 4 << 16, "0x61, 0xec to 0xef");
-_Static_assert(sizeof(low_bytes) * sizeof(next_bytes) * 4 >= SITES_MAX, "a word for each");
-_Static_assert(SITES_MAX *PATCH_SLOT_SIZE <= PATCH_CODE_SIZE, "a slot for each");
-
-/* Offsets in a slot, from the end of what moved from before the call. */
-#define GLUE_SIZE 22 /* lea, movabs, jmp: into the stub; and the call that traps if need be */
-
-u64 patch_word(unsigned i)
-{
-	u64 low = low_bytes[i % array_size(low_bytes)], page;
-	i /= (unsigned)array_size(low_bytes);
-	page = next_bytes[i % array_size(next_bytes)];
-	return PATCH_TABLE + (u64)(i / array_size(next_bytes)) * 0x10000 + page * 0x100 + low;
-}
-
-static u64 slot_address(unsigned i)
-{
-	return PATCH_CODE + (u64)i * PATCH_SLOT_SIZE;
-}
-
-static u64 call_address(const struct site *s)
-{
-	return s->begin + s->before;
-}
 
 static unsigned hash(u64 address)
 {
@@ -128,11 +97,11 @@ static void domain_put(struct patch_domain *d)
 		return;
 	if (d->pool)
 		pool_free(d->pool);
+	patch_text_forget(d);
 	free(d);
 }
 
-/* The space's domain, made if it has none; NULL: out of memory. */
-static struct patch_domain *domain_of(struct platform_space *s)
+struct patch_domain *domain_of(struct platform_space *s)
 {
 	struct patch_domain *d = atomic_load(&s->patches), *none = NULL;
 	if (d)
@@ -171,39 +140,26 @@ static struct site *site_find(struct pool *p, u64 call)
 		u16 i = p->by_call[h % SITES_HASH];
 		if (!i)
 			return NULL;
-		if (call_address(&p->site[i - 1]) == call)
+		if (site_call(&p->site[i - 1]) == call)
 			return &p->site[i - 1];
 	}
 }
 
 /* ---- where a thread is --------------------------------------------------- */
 
-/* The original code's address for one in a slot. */
-static u64 original_address(const struct site *s, u64 offset)
-{
-	u64 behind = (u64)s->before + GLUE_SIZE;
-	if (offset < s->before)
-		return s->begin + offset;
-	if (offset < behind)
-		return call_address(s);
-	return call_address(s) + 2 + min_of(offset - behind, (u64)s->after);
-}
-
 /* True if rip was in a slot. */
 static bool leave_slot(struct systrap_thread *t)
 {
 	struct user_regs_struct *r = &t->base.regs;
 	struct patch_domain *d;
-	u64 offset = r->rip - PATCH_CODE;
-	if (offset >= PATCH_CODE_SIZE)
+	struct slot_id id;
+	struct site s;
+	u64 offset;
+	if (!slot_at(r->rip, &id, &offset))
 		return false;
 	d = atomic_load(&t->base.space->patches);
-	if (!d)
-		return true;
-	lock_guard(&d->lock);
-	if (d->pool && offset / PATCH_SLOT_SIZE < d->pool->sites)
-		r->rip = original_address(&d->pool->site[offset / PATCH_SLOT_SIZE],
-		                          offset % PATCH_SLOT_SIZE);
+	if (d && site_of_slot(d, id, &s))
+		r->rip = slot_to_original(&s, offset);
 	return true;
 }
 
@@ -220,15 +176,13 @@ void patch_event(struct systrap_thread *t)
 		(void)leave_slot(t);
 }
 
-/* What never returns by the way it came gains nothing. */
+/* What needs a frame of the host's traps in any case, and an image that ends gains nothing. */
 static bool is_worth_it(u64 nr)
 {
 	switch (nr) {
 	case SYS_rt_sigreturn:
 	case SYS_execve:
 	case SYS_execveat:
-	case SYS_exit:
-	case SYS_exit_group:
 	case SYS_fork:
 	case SYS_vfork:
 	case SYS_clone:
@@ -255,6 +209,7 @@ void patch_call(struct systrap_thread *t)
 	d = domain_of(t->base.space);
 	if (!d)
 		return;
+	patch_text_note(d, call);
 	lock_guard(&d->lock);
 	unsigned h = hash(call) % COUNTERS;
 	if (d->counter[h].call != call) {
@@ -276,50 +231,27 @@ static bool read_all(struct systrap_thread *t, void *dst, u64 src, size_t n)
 	return t->base.uspace.ops->read(&t->base.uspace, dst, src, n) == n;
 }
 
-void patch_jump(u8 jump[PATCH_JUMP], u64 word)
-{
-	/* jmp *address32, with a scale of eight for no index: 0xe5 is a privileged instruction. */
-	const u8 bytes[PATCH_JUMP] = {
-	    0xff, 0x24, 0xe5, (u8)word, (u8)(word >> 8), (u8)(word >> 16), (u8)(word >> 24)};
-	memcpy(jump, bytes, sizeof(bytes));
-}
-
-/* The site inside of whose jump rip is; its index, or -1. */
-static int site_around(struct pool *p, u64 rip)
-{
-	for (unsigned i = 0; i < p->sites; i++)
-		if (rip - p->site[i].begin - 1 < PATCH_JUMP - 1)
-			return (int)i;
-	return -1;
-}
-
 /* rip is in the middle of a jump: the same place of the slot. */
 static bool enter_slot(struct systrap_thread *t, struct patch_domain *d)
 {
 	struct user_regs_struct *r = &t->base.regs;
 	u8 want[PATCH_JUMP], have[PATCH_JUMP];
-	u64 offset, begin;
-	int i = -1;
-	lock_acquire(&d->lock);
-	if (d->pool)
-		i = site_around(d->pool, r->rip);
-	if (i >= 0) {
-		const struct site *s = &d->pool->site[i];
-		begin = s->begin;
-		offset = r->rip - begin;
-		if (offset >= (u64)s->before + 2)
-			offset += GLUE_SIZE - 2;
+	struct site_cursor c = {0};
+	struct slot_id id;
+	struct site s;
+	while (site_next(d, r->rip, 1, &c, &s, &id)) {
+		if (s.begin == r->rip)
+			continue;
+		patch_jump(want, id);
+		if (!read_all(t, have, s.begin, sizeof(have)) ||
+		    memcmp(want, have, sizeof(want)) != 0)
+			continue;
+		r->rip = slot_from_original(&s, id, r->rip);
+		t->base.regs_changed = true;
+		atomic_fetch_add_explicit(&systrap_stats.repairs, 1, memory_order_relaxed);
+		return true;
 	}
-	lock_release(&d->lock);
-	if (i < 0)
-		return false;
-	patch_jump(want, patch_word((unsigned)i));
-	if (!read_all(t, have, begin, sizeof(have)) || memcmp(want, have, sizeof(want)) != 0)
-		return false;
-	r->rip = slot_address((unsigned)i) + offset;
-	t->base.regs_changed = true;
-	atomic_fetch_add_explicit(&systrap_stats.repairs, 1, memory_order_relaxed);
-	return true;
+	return false;
 }
 
 void patch_enter(struct systrap_thread *t)
@@ -334,19 +266,14 @@ void patch_enter(struct systrap_thread *t)
 static bool fetch_again(struct systrap_thread *t, struct patch_domain *d)
 {
 	u64 page = t->base.regs.rip & PAGE_MASK;
-	bool ours = false;
+	struct site_cursor c = {0};
+	struct slot_id id;
+	struct site s;
 	u32 now = atomic_load(&t->base.space->patch_steps);
 	/* Nothing has been written since the last try, nor is being written: the guest's own. */
 	if (now == t->patch_steps && now % 2 == 0)
 		return false;
-	lock_acquire(&d->lock);
-	for (unsigned i = 0; d->pool && i < d->pool->sites && !ours; i++) {
-		u64 begin = d->pool->site[i].begin;
-		ours =
-		    (begin & PAGE_MASK) == page || ((begin + PATCH_JUMP - 1) & PAGE_MASK) == page;
-	}
-	lock_release(&d->lock);
-	if (!ours)
+	if (!site_next(d, page, PAGE_SIZE, &c, &s, &id))
 		return false;
 	t->patch_steps = now;
 	atomic_fetch_add_explicit(&systrap_stats.fetches, 1, memory_order_relaxed);
@@ -366,37 +293,6 @@ bool patch_repair(struct systrap_thread *t, const struct event *event)
 }
 
 /* ---- rewriting ----------------------------------------------------------- */
-
-static u8 *put(u8 *at, const void *bytes, size_t n)
-{
-	memcpy(at, bytes, n);
-	return at + n;
-}
-
-/* Slot i's code, by the mapping that is the sentry's. */
-static void slot_write(struct pool *p, unsigned i, const struct site *s)
-{
-	u8 slot[PATCH_SLOT_SIZE], *at = slot;
-	const u64 entry = STUB_FAST, back = call_address(s) + 2 + s->after;
-	const u64 word = slot_address(i);
-	/* lea 15(%rip), %rcx: what comes behind; movabs entry, %r11; jmp *%r11; syscall */
-	static const u8 lea[] = {0x48, 0x8d, 0x0d, 0x0f, 0, 0, 0}, movabs[] = {0x49, 0xbb},
-	                jump[] = {0x41, 0xff, 0xe3}, trap[] = {0x0f, 0x05};
-	/* jmp *0(%rip), and the address */
-	static const u8 leave[] = {0xff, 0x25, 0, 0, 0, 0};
-	memset(slot, 0xcc, sizeof(slot));
-	at = put(at, s->original, s->before);
-	at = put(at, lea, sizeof(lea));
-	at = put(at, movabs, sizeof(movabs));
-	at = put(at, &entry, sizeof(entry));
-	at = put(at, jump, sizeof(jump));
-	at = put(at, trap, sizeof(trap));
-	at = put(at, s->original + s->before + 2, s->after);
-	at = put(at, leave, sizeof(leave));
-	put(at, &back, sizeof(back));
-	memcpy(p->memory + PATCH_TABLE_SIZE + (u64)i * PATCH_SLOT_SIZE, slot, sizeof(slot));
-	memcpy(p->memory + (patch_word(i) - PATCH_TABLE), &word, sizeof(word));
-}
 
 static bool site_equal(const struct site *a, const struct site *b)
 {
@@ -421,15 +317,16 @@ static int site_add(struct patch_domain *d, const struct site *want)
 		fresh = NULL;
 	}
 	p = d->pool;
-	s = site_find(p, call_address(want));
+	s = site_find(p, site_call(want));
 	/* Another text at the same address: the old one's threads may still be in its slot. */
 	if (s && !site_equal(s, want))
 		s = NULL;
 	else if (!s && p->sites < SITES_MAX) {
 		s = &p->site[p->sites];
 		*s = *want;
-		slot_write(p, p->sites, s);
-		for (h = hash(call_address(s)); p->by_call[h % SITES_HASH]; h++)
+		slot_write(p->memory, p->memory + PATCH_TABLE_SIZE,
+		           (struct slot_id){false, p->sites}, s);
+		for (h = hash(site_call(s)); p->by_call[h % SITES_HASH]; h++)
 			;
 		p->by_call[h % SITES_HASH] = (u16)++p->sites;
 	}
@@ -506,6 +403,18 @@ bool patch_text_write(struct systrap_thread *t, u64 begin, const u8 bytes[PATCH_
 	return copied == PATCH_JUMP;
 }
 
+/* Is there another site known whose bytes are among s's? What is read does not show its jump. */
+static bool site_collides(struct patch_domain *d, const struct site *s)
+{
+	struct site_cursor c = {0};
+	struct slot_id id;
+	struct site other;
+	while (site_next(d, s->begin, site_span(s), &c, &other, &id))
+		if (site_call(&other) != site_call(s))
+			return true;
+	return false;
+}
+
 static enum patch_verdict rewrite(struct systrap_thread *t, struct patch_domain *d, u64 call,
                                   u64 low, u64 high)
 {
@@ -528,13 +437,13 @@ static enum patch_verdict rewrite(struct systrap_thread *t, struct patch_domain 
 		return PATCH_IMMOVABLE;
 	s.before = plan.before;
 	s.after = plan.after;
-	/* Padding behind a return as well, where the jump covers it: somebody may be shown it. */
-	memcpy(s.original, code + (s.begin - from),
-	       max_of((size_t)plan.before + 2 + plan.after, (size_t)PATCH_JUMP));
+	memcpy(s.original, code + (s.begin - from), site_span(&s));
+	if (site_collides(d, &s))
+		return PATCH_IMMOVABLE;
 	i = site_add(d, &s);
 	if (i < 0)
 		return PATCH_NO_ROOM;
-	patch_jump(jump, patch_word((unsigned)i));
+	patch_jump(jump, (struct slot_id){false, (unsigned)i});
 	return pool_map(t, d->pool) && patch_text_write(t, s.begin, jump) ? PATCH_OK : PATCH_HOST;
 }
 

@@ -231,3 +231,56 @@ enum patch_verdict patch_plan(const u8 *code, size_t n, size_t at, u64 address,
 	*plan = with;
 	return PATCH_OK;
 }
+
+/* Decodings begin this far before the call at least: by then they have fallen into step. */
+#define SURE_NEAR 32
+/* No call has a higher number. */
+#define NUMBER_MAX 1024u
+
+/* mov $number, %eax, or xor %eax, %eax. */
+static bool loads_constant(const u8 *code, u8 length)
+{
+	u32 number;
+
+	if (length == 2)
+		return (code[0] == 0x31 || code[0] == 0x33) && code[1] == 0xc0;
+	if (length != 5 || code[0] != 0xb8)
+		return false;
+	memcpy(&number, code + 1, sizeof(number));
+	return number < NUMBER_MAX;
+}
+
+bool patch_plan_is_sure(const u8 *code, size_t n, size_t at)
+{
+	u8 length[PATCH_SURE] = {0};
+	bool loads[PATCH_SURE] = {0};
+	unsigned agree = 0;
+	size_t first;
+
+	if (at < PATCH_SURE || n < at + SYSCALL_BYTES || code[at] != 0x0f || code[at + 1] != 0x05)
+		return false;
+	first = at - PATCH_SURE;
+	for (size_t i = 0; i < PATCH_SURE; i++) {
+		struct instruction in;
+
+		if (!decode(code + first + i, n - first - i, &in))
+			continue;
+		length[i] = in.length;
+		loads[i] = loads_constant(code + first + i, in.length);
+	}
+	for (size_t start = 0; start <= PATCH_SURE - SURE_NEAR; start++) {
+		bool loaded = false;
+		size_t i = start;
+
+		while (i < PATCH_SURE && length[i]) {
+			loaded |= loads[i];
+			i += length[i];
+		}
+		if (i < PATCH_SURE)
+			continue; /* no code */
+		if (i > PATCH_SURE || !loaded)
+			return false;
+		agree++;
+	}
+	return agree >= 4;
+}

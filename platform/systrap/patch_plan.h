@@ -9,6 +9,7 @@
 #define PATCH_MAX  24 /* bytes that a plan may span */
 #define PATCH_LOOK 64 /* bytes before a site that are decoded to be sure of its neighbours */
 #define PATCH_TAIL 32 /* bytes behind its beginning */
+#define PATCH_SURE 96 /* bytes before a site that patch_plan_is_sure looks at */
 
 /* Loads the decoder now, before a lock-down that would forbid it. Any thread. */
 void patch_plan_prepare(void);
@@ -36,3 +37,10 @@ struct patch_plan {
  */
 must_check enum patch_verdict patch_plan(const u8 *code, size_t n, size_t at, u64 address,
                                          struct patch_plan *plan);
+
+/*
+ * Can the call at offset `at` be nothing but an instruction, although nobody has been seen to run
+ * it who could be believed? True if all decodings of the PATCH_SURE bytes before it come by it, and
+ * load a constant number of a call on their way.
+ */
+must_check bool patch_plan_is_sure(const u8 *code, size_t n, size_t at);

@@ -11,32 +11,19 @@
 #include "platform/systrap/patch_internal.h"
 #include <string.h>
 
-/* The next site from number *i on whose jump overlaps [addr, addr + n). */
-static bool site_next(struct patch_domain *d, u64 addr, size_t n, unsigned *i, struct site *out,
-                      u8 jump[PATCH_JUMP])
-{
-	lock_guard(&d->lock);
-	for (; d->pool && *i < d->pool->sites; (*i)++) {
-		const struct site *s = &d->pool->site[*i];
-		if (s->begin >= addr + n || s->begin + PATCH_JUMP <= addr)
-			continue;
-		*out = *s;
-		patch_jump(jump, patch_word((*i)++));
-		return true;
-	}
-	return false;
-}
-
 void patch_hide(struct platform_space *space, void *buf, u64 addr, size_t n)
 {
 	struct patch_domain *d = atomic_load(&space->patches);
+	struct site_cursor c = {0};
 	u8 jump[PATCH_JUMP];
+	struct slot_id id;
 	struct site s;
 	if (!d)
 		return;
-	for (unsigned i = 0; site_next(d, addr, n, &i, &s, jump);) {
+	while (site_next(d, addr, n, &c, &s, &id)) {
 		u64 low = max_of(addr, s.begin), high = min_of(addr + n, s.begin + PATCH_JUMP);
 		u8 *seen = (u8 *)buf + (low - addr);
+		patch_jump(jump, id);
 		if (memcmp(seen, jump + (low - s.begin), high - low) == 0)
 			memcpy(seen, s.original + (low - s.begin), high - low);
 	}
@@ -46,13 +33,17 @@ void patch_restore(struct platform_space *space, u64 addr, size_t n)
 {
 	struct patch_domain *d = atomic_load(&space->patches);
 	u8 jump[PATCH_JUMP], have[PATCH_JUMP];
+	struct site_cursor c = {0};
+	struct slot_id id;
 	struct site s;
 	if (!d)
 		return;
-	for (unsigned i = 0; site_next(d, addr, n, &i, &s, jump);)
+	while (site_next(d, addr, n, &c, &s, &id)) {
+		patch_jump(jump, id);
 		if (vm_read(space->pid, have, s.begin, PATCH_JUMP) == PATCH_JUMP &&
 		    memcmp(have, jump, PATCH_JUMP) == 0)
 			(void)!vm_write(space->pid, s.begin, s.original, PATCH_JUMP);
+	}
 }
 
 void patch_undo(struct platform_thread *pt, u64 low, u64 high)
@@ -60,10 +51,13 @@ void patch_undo(struct platform_thread *pt, u64 low, u64 high)
 	struct systrap_thread *t = systrap_thread(pt);
 	struct patch_domain *d = atomic_load(&pt->space->patches);
 	u8 jump[PATCH_JUMP], have[PATCH_JUMP];
+	struct site_cursor c = {0};
+	struct slot_id id;
 	struct site s;
 	if (!d || pt->ops)
 		return;
-	for (unsigned i = 0; site_next(d, low, high - low, &i, &s, jump);) {
+	while (site_next(d, low, high - low, &c, &s, &id)) {
+		patch_jump(jump, id);
 		if (vm_read(pt->space->pid, have, s.begin, PATCH_JUMP) != PATCH_JUMP ||
 		    memcmp(have, jump, PATCH_JUMP) != 0)
 			continue;

@@ -186,7 +186,8 @@ static void add_op_locked(struct permits *p, const struct stub_op *op, s32 fd)
 		add_unmap(p, op->addr, op->len);
 		break;
 	case HOSTOP_UNMAP_ALL:
-		add(p, SYS_munmap, -1, 3, 0, GUEST_MAX, 0, 0, 0, 0);
+		add(p, SYS_munmap, -1, 3, 0, PLATFORM_RESERVED, 0, 0, 0, 0);
+		add(p, SYS_munmap, -1, 3, PATCH_TABLE, GUEST_MAX - PATCH_TABLE, 0, 0, 0, 0);
 		break;
 	case HOSTOP_MPROTECT:
 		add(p, SYS_mprotect, -1, 7, op->addr, op->len, (u64)op->prot, 0, 0, 0);

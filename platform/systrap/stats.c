@@ -39,13 +39,14 @@ static void print_sites(int fd)
 {
 	dprintf(fd,
 	        "call sites rewritten         %llu\n"
+	        "  texts mapped rewritten     %llu\n"
 	        "  refused: undecodable       %llu\n"
 	        "  refused: immovable         %llu\n"
 	        "  refused: no room           %llu\n"
 	        "  refused by the host        %llu\n"
 	        "  put back                   %llu\n"
 	        "  threads helped over        %llu, %llu\n",
-	        N(patched), N(refused[PATCH_UNKNOWN]), N(refused[PATCH_IMMOVABLE]),
+	        N(patched), N(shared), N(refused[PATCH_UNKNOWN]), N(refused[PATCH_IMMOVABLE]),
 	        N(refused[PATCH_NO_ROOM]), N(refused[PATCH_HOST]), N(undone), N(repairs),
 	        N(fetches));
 }

@@ -9,6 +9,8 @@
  *	sigframe.c  signal frames and FPU state		probe.c     what the host must have
  *	overdue.c   who does not answer			stock.c     spaces made ahead
  *	patch.c     call sites that do not trap		patch_plan.c  which, and how
+ *	patch_slot.c  the code of one			patch_site.c  which there are
+ *	patch_text.c  text that is mapped rewritten	text.c      copies of text, for all
  *	patch_view.c  what others see of them		stats.c     counters
  *	permit.c    memory that is checked
  *

@@ -93,7 +93,7 @@ extern struct systrap_stats {
 	_Atomic u64 calls, faults, interrupts, wakes, asks, forks, clones, lingers, hostops;
 	/* As the stubs say, added up when a thread ends. */
 	_Atomic u64 direct_calls, stub_waits, stub_sleeps, stub_rings;
-	_Atomic u64 fast_calls, patched, repairs, fetches, undone;
+	_Atomic u64 fast_calls, patched, repairs, fetches, undone, shared;
 	_Atomic u64 refused[PATCH_REFUSALS];
 } systrap_stats;
 
@@ -259,6 +259,8 @@ void patch_restore(struct platform_space *s, u64 addr, size_t n);
 /* Text in [low, high) becomes again what it was, by t; no operations are queued. */
 void patch_undo(struct platform_thread *t, u64 low, u64 high);
 void patch_rewrite(struct platform_thread *t, u64 site, u64 low, u64 high);
+/* An operation of t's next reply that maps a file: may be changed to map a copy. May park. */
+void patch_map(struct systrap_thread *t, struct hostop *op);
 void patch_fork(struct platform_space *child, const struct platform_space *parent);
 /* The space is empty again, or ends. */
 void patch_forget(struct platform_space *s);

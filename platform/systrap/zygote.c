@@ -17,6 +17,7 @@
 #include "platform/filter/stub_filter.h"
 #include "platform/stub_process.h"
 #include "platform/systrap/systrap.h"
+#include "platform/systrap/text.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -41,7 +42,10 @@ extern const u8 stub_blob[], stub_blob_end[], boot_run[], boot_run_end[];
 #define BOUNCE_CODE   0UL
 #define BOUNCE_SCRIPT 4096UL
 #define BOUNCE_KEEP   (1UL << 19) /* where the vDSO waits */
-#define SCRIPT_MAX    ((BOUNCE_KEEP - BOUNCE_SCRIPT) / sizeof(struct boot_call))
+/* In the file of struct stub_shared. */
+#define SHARED_PATCHES PAGE_ALIGN(sizeof(struct stub_shared))
+#define SHARED_SIZE    (SHARED_PATCHES + SHARED_PATCH_TABLE_SIZE + SHARED_PATCH_CODE_SIZE)
+#define SCRIPT_MAX     ((BOUNCE_KEEP - BOUNCE_SCRIPT) / sizeof(struct boot_call))
 
 struct boot_call {
 	s64 nr;
@@ -108,6 +112,12 @@ static void script_write(struct script *s, u64 bounce, const struct vdso *v,
 	    PROT_READ | PROT_EXEC, fixed, (u64)files->text, 0);
 	say(s, SYS_mmap, STUB_SHARED, PAGE_ALIGN(sizeof(struct stub_shared)), PROT_READ,
 	    MAP_FIXED | MAP_SHARED, (u64)files->shared, 0);
+	say(s, SYS_mmap, SHARED_PATCH_TABLE, SHARED_PATCH_TABLE_SIZE, PROT_READ,
+	    MAP_FIXED | MAP_SHARED, (u64)files->shared, SHARED_PATCHES);
+	say(s, SYS_mmap, SHARED_PATCH_CODE, SHARED_PATCH_CODE_SIZE, PROT_READ | PROT_EXEC,
+	    MAP_FIXED | MAP_SHARED, (u64)files->shared, SHARED_PATCHES + SHARED_PATCH_TABLE_SIZE);
+	say(s, SYS_mmap, SHARED_PATCH_BACK, SHARED_PATCH_BACK_SIZE, rw, fixed | MAP_ANONYMOUS,
+	    (u64)-1, 0);
 	say(s, SYS_mmap, STUB_PARAMS, PAGE_ALIGN(sizeof(struct stub_params)), rw, fixed,
 	    (u64)files->params, 0);
 	say(s, SYS_mmap, STUB_STACKS, STUB_STACKS_SIZE, rw, fixed | MAP_ANONYMOUS | MAP_NORESERVE,
@@ -141,13 +151,13 @@ static int content_file(const char *name, const void *data, size_t n)
 static int shared_create(int *ro)
 {
 	char path[64];
-	size_t n = PAGE_ALIGN(sizeof(struct stub_shared));
 	int err = 0, fd = memfd_create("moat-shared", MFD_CLOEXEC);
-	if (fd < 0 || ftruncate(fd, (off_t)n) != 0)
+	if (fd < 0 || ftruncate(fd, SHARED_SIZE) != 0)
 		return -errno;
-	systrap.shared = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	systrap.shared = mmap(NULL, SHARED_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (systrap.shared == MAP_FAILED)
 		return -errno;
+	text_init((u8 *)systrap.shared + SHARED_PATCHES);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	*ro = open(path, O_RDONLY | O_CLOEXEC);
 	if (*ro < 0)

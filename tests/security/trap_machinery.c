@@ -269,6 +269,9 @@ static void taken_away(void *which)
 	             {0, STUB_BASE},
 	             {0, STUB_TASK_SIZE},
 	             {PATCH_TABLE, PATCH_TABLE_SIZE},
+	             {SHARED_PATCH_TABLE, SHARED_PATCH_TABLE_SIZE},
+	             {SHARED_PATCH_CODE, SHARED_PATCH_CODE_SIZE},
+	             {SHARED_PATCH_BACK, SHARED_PATCH_BACK_SIZE},
 	             {STUB_VDSO, STUB_VDSO_MAX},
 	             {0x7ffffffde000, 0x21000}};
 	unsigned w = (unsigned)(uintptr_t)which;
@@ -390,7 +393,7 @@ int main(void)
 		all("sigreturn by the stub", bare_host_sigreturn, 3000, 3000 + 24 * more, 1, 500);
 	all("SIGSYS", sigsys, 0, 3, 1, 3000);
 	all("stacks", stacks, 4000, 4000 + 24 * more, 1, 500);
-	all("memory taken away", taken_away, 0, 50, 1, 300);
+	all("memory taken away", taken_away, 0, 65, 1, 300);
 	all("call sites overwritten", overwritten, 0, 2, 1, 500);
 	/* All bytes when there is time; else another few hundred each run. */
 	unsigned step = more > 9 ? 1 : 80 / more;

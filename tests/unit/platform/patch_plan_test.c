@@ -74,3 +74,48 @@ Test(patch_plan, stays)
 	/* What is no call at all. */
 	cr_assert_neq(patch_plan((const u8 *)"\x90\x90", 2, 0, 0, &p), PATCH_OK);
 }
+
+/* 120 bytes of instructions, `before` at their end; is the call behind them sure? */
+static bool sure(const u8 *fill, size_t nfill, const char *before, size_t nbefore)
+{
+	u8 code[128 + 32];
+	size_t at = 128;
+
+	memset(code, 0x90, sizeof(code));
+	for (size_t i = at - nbefore; i >= nfill; i -= nfill)
+		memcpy(code + i - nfill, fill, nfill);
+	memcpy(code + at - nbefore, before, nbefore);
+	memcpy(code + at, "\x0f\x05", 2);
+	return patch_plan_is_sure(code, sizeof(code), at);
+}
+#define SURE(before) sure(fill, sizeof(fill), before, sizeof(before) - 1)
+
+Test(patch_plan, believed_by_its_neighbours_only)
+{
+	/* push %rbx; mov %rdi, %rbx; push %rbp; sub $16, %rsp; two nops */
+	static const u8 fill[] = {0x53, 0x48, 0x89, 0xfb, 0x55, 0x48, 0x83, 0xec, 0x10, 0x90, 0x90};
+
+	/* mov $39, %eax; and with an argument behind it */
+	cr_assert(SURE("\xb8\x27\0\0\0"));
+	cr_assert(SURE("\xb8\x27\0\0\0\xbf\x03\0\0\0"));
+	/* xor %eax, %eax */
+	cr_assert(SURE("\x31\xc0"));
+	/* No number, or none of a call. */
+	cr_assert_not(SURE(""));
+	cr_assert_not(SURE("\xb8\0\0\x01\0"));
+	/* The call is an operand: mov $39, %eax; mov $0x....050f, %edx; the same of eight bytes. */
+	cr_assert_not(SURE("\xb8\x27\0\0\0\xba"));
+	cr_assert_not(SURE("\xb8\x27\0\0\0\x48\xba\x01\x02"));
+	/* Another instruction's end: mov $39, %eax; add 0x...(%rip), %ecx */
+	cr_assert_not(SURE("\xb8\x27\0\0\0\x03\x0d"));
+}
+
+Test(patch_plan, believes_no_table)
+{
+	/* Two words of a table, with a call among them. */
+	static const u8 fill[] = {0x8d, 0x01, 0x02, 0x01, 0x8d, 0x01, 0x02, 0x01,
+	                          0xc6, 0xa5, 0x63, 0x63, 0xf8, 0x84, 0x7c, 0x7c};
+
+	cr_assert_not(SURE("\xee\x99\x77\x77\xf6\x8d"));
+	cr_assert_not(patch_plan_is_sure((const u8 *)"\xb8\x27\0\0\0\x0f\x05", 7, 5));
+}
