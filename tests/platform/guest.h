@@ -53,7 +53,7 @@ guest_fn guest_exit, guest_calls, guest_registers, guest_faults, guest_fork, gue
     guest_spin, guest_signals, guest_avx, guest_mappings, guest_file, guest_unmap_all,
     guest_futexes, guest_strings, guest_bad_frame, guest_identity, guest_fork_tree,
     guest_interrupts, guest_vdso, guest_fork_threads, guest_bench, guest_scribble, guest_sites,
-    guest_sites_threads, guest_sites_gs, guest_sites_for_ever;
+    guest_sites_threads, guest_sites_gs, guest_sites_for_ever, guest_sites_signals;
 void guest_handler_none(int signo, void *info, void *uc);
 void guest_handler(int signo, void *info, void *uc);
 void guest_handler_avx(int signo, void *info, void *uc);

@@ -60,12 +60,15 @@ __asm__(".section guest_code, \"ax\"\n"
         " movq -128(%rsp), %rcx\n sub $0xcccc, %rcx\n or %rcx, %rax\n"
         " setnz %al\n movzbl %al, %eax\n add %rax, %r14\n dec %r15\n jnz 3b\n"
         " mov %r14, %rax\n pop %r15\n pop %r14\n pop %r13\n pop %r12\n pop %rbp\n pop %rbx\n ret\n"
+        /* A signal with a handler, by a call that is rewritten: what it returns comes after. */
+        " .balign 16\n site_raise: mov $402, %eax\n syscall\n cmp $-4096, %rax\n ja 1f\n"
+        " ret\n1: ud2\n"
         " .text");
 
 typedef s64 site_fn(u64 a, u64 b);
 #pragma GCC visibility push(hidden)
 extern site_fn site_compare, site_moves, site_return, site_before, site_before7, site_both,
-    site_middle, site_direct, site_fixed, site_state;
+    site_middle, site_direct, site_fixed, site_state, site_raise;
 #pragma GCC visibility pop
 
 inlined s64 call6(long nr, u64 a, u64 b, u64 c, u64 d, u64 e)
@@ -145,6 +148,17 @@ guest_code void guest_sites_threads(u64 n)
 	while ((seen = *done) < 16)
 		call6(__NR_futex, (u64)done, 0, seen, 0, 0);
 	call6(CALL_REPORT, *bad, 0, 0, 0, 0);
+	finish();
+}
+
+/* Signals that come in a rewritten call, whose handlers return behind it. */
+guest_code void guest_sites_signals(u64 n)
+{
+	u64 bad = 0;
+	call6(CALL_HANDLER, 10, (u64)guest_handler_none, 0, 0, 0);
+	for (u64 i = 0; i < n; i++)
+		bad += site_raise(10, 0) != 99;
+	call6(CALL_REPORT, bad, 0, 0, 0, 0);
 	finish();
 }
 
