@@ -53,6 +53,8 @@ void sched_init(unsigned workers, _Atomic u32 *doorbell);
 void sched_set_source(const struct sched_source *source);
 /* Starts the workers. 0 or -errno. Call before the seccomp filter is applied. */
 must_check int sched_start(void);
+/* How many there are to be, or are. */
+unsigned sched_worker_count(void);
 /* The word that sched_init was given, or a private one. */
 _Atomic u32 *sched_doorbell(void);
 /*

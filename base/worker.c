@@ -289,6 +289,11 @@ void sched_init(unsigned n, _Atomic u32 *doorbell)
 	doorbell_init(doorbell);
 }
 
+unsigned sched_worker_count(void)
+{
+	return nworkers;
+}
+
 int sched_start(void)
 {
 	int err;

@@ -15,8 +15,9 @@
 #include <linux/futex.h>
 
 #define PROBE_EVERY 8
-/* How long a worker gets to fall asleep, or to get its CPU. */
-#define RING_AGAIN_NS 50000
+/* How long a worker gets to fall asleep, or to get its CPU: at first, and at most. */
+#define RING_AGAIN_NS     50000
+#define RING_AGAIN_MAX_NS 10000000
 
 static inline u64 ticks(void)
 {
@@ -79,7 +80,7 @@ static bool spin(struct stub_context *ctx, u32 limit)
  */
 static bool sleep_until(struct stub_context *ctx, bool rung, const struct timespec *limit)
 {
-	const struct timespec again = {.tv_nsec = RING_AGAIN_NS};
+	struct timespec again = {.tv_nsec = RING_AGAIN_NS};
 	s64 result;
 
 	atomic_store_explicit(&ctx->cpu, stub_cpunode() & ((1u << CPUNODE_BITS) - 1),
@@ -99,8 +100,12 @@ static bool sleep_until(struct stub_context *ctx, bool rung, const struct timesp
 		/* Interrupts do not matter here: the sentry has the thread already. */
 		result = host6(__NR_futex, (u64)&ctx->state, FUTEX_WAIT, state | STUB_SLEEPS,
 		               rung ? (u64)limit : (u64)&again, 0, 0);
-		if (result == -ETIMEDOUT && rung)
+		if (result != -ETIMEDOUT)
+			continue;
+		if (rung)
 			return false;
+		/* It has been woken, then, and waits for a CPU: rings do not give it one. */
+		again.tv_nsec = min_of(2 * again.tv_nsec, (long)RING_AGAIN_MAX_NS);
 	}
 }
 

@@ -20,6 +20,8 @@ enum {
 	CALL_MAP_FILE,     /* (addr, len, prot, flags): maps the test's file */
 	CALL_UNMAP_ALL,    /* then runs the function that is the first argument, with no stack */
 	CALL_NOTHING,
+	CALL_HOLD, /* mini.hold() says the result, while the worker does nothing else */
+	CALL_HELD, /* what it said last */
 };
 
 enum {
@@ -53,7 +55,8 @@ guest_fn guest_exit, guest_calls, guest_registers, guest_faults, guest_fork, gue
     guest_spin, guest_signals, guest_avx, guest_mappings, guest_file, guest_unmap_all,
     guest_futexes, guest_strings, guest_bad_frame, guest_identity, guest_fork_tree,
     guest_interrupts, guest_vdso, guest_fork_threads, guest_bench, guest_scribble, guest_sites,
-    guest_sites_threads, guest_sites_gs, guest_sites_for_ever, guest_sites_signals;
+    guest_sites_threads, guest_sites_gs, guest_sites_for_ever, guest_sites_signals, guest_holds,
+    guest_asks;
 void guest_handler_none(int signo, void *info, void *uc);
 void guest_handler(int signo, void *info, void *uc);
 void guest_handler_avx(int signo, void *info, void *uc);

@@ -266,6 +266,23 @@ guest_code void guest_handler_none(int signo, void *info, void *uc)
 	(void)uc;
 }
 
+/* Has the worker held up until the test has seen what it wants to see. */
+guest_code void guest_holds(u64 tries)
+{
+	while (tries-- && call0(CALL_HOLD) == 0)
+		;
+	finish();
+}
+
+/* Asks something all the time until then, from another space. */
+guest_code void guest_asks(u64 tries)
+{
+	call1(CALL_REPORT, 1);
+	while (tries-- && call0(CALL_HELD) == 0)
+		;
+	finish();
+}
+
 guest_code void guest_handler(int signo, void *info, void *uc)
 {
 	(void)uc;

@@ -4,6 +4,7 @@
  * else those named. --platform=NAME, as the first argument: on that one only.
  */
 #include "base/host.h"
+#include "base/sched_internal.h"
 #include "base/types.h"
 #include "platform/systrap/systrap.h"
 #include "tests/platform/mini_sentry.h"
@@ -317,6 +318,45 @@ static void test_sites_signals(void)
 	expect(mini.interrupts < 100);
 }
 
+static struct systrap_thread *asker;
+
+/* The only worker says that it sleeps, and for a while does not hear the bell. */
+static u64 hold(void)
+{
+	u64 before, rings;
+	doorbell_sleep_begin();
+	before = asker->ctx->rings;
+	nap(100000);
+	rings = asker->ctx->rings - before;
+	doorbell_sleep_end();
+	return rings;
+}
+
+/*
+ * A worker that has been woken and has no CPU yet counts as asleep. Ringing for it on and on would
+ * keep it waiting for the very one that rings.
+ */
+static void test_rings(void)
+{
+	if (sched_worker_count() != 1)
+		return;
+	mini_forget();
+	mini.hold = hold;
+	mini.held = 0;
+	mini_spawn(guest_asks, ~0ULL);
+	while (mini.reports == 0)
+		nap(100);
+	asker = systrap_thread(atomic_load(&mini.target));
+	mini_spawn(guest_holds, 50);
+	while (mini.tasks == 2)
+		nap(1000);
+	/* Where nobody may wait awake, the asker has rung before, each time. */
+	expect(mini.held > 0 || !systrap.may_spin);
+	expect(mini.held < 100);
+	mini.held += mini.held == 0;
+	expect(mini_wait());
+}
+
 /* Interrupts at every instruction of the way in and out: at whatever moment they come. */
 static void test_sites_interrupts(void)
 {
@@ -387,12 +427,14 @@ static const struct test {
     {"sites-threads", test_sites_threads},
     {"sites-interrupts", test_sites_interrupts},
     {"sites-signals", test_sites_signals},
+    {"rings", test_rings},
 };
 
 /* Tests of what the other platform does not have. */
 static bool is_for_systrap(const char *name)
 {
-	return !strncmp(name, "sites", 5) || !strcmp(name, "false-children");
+	return !strncmp(name, "sites", 5) || !strcmp(name, "false-children") ||
+	       !strcmp(name, "rings");
 }
 
 static bool chosen(int argc, char **argv, const char *name)

@@ -340,6 +340,12 @@ static bool syscall_run(struct task *t)
 	case __NR_chdir:
 		r->rax = (u64)copy_in_str(path, uptr_make(r->rdi), sizeof(path));
 		break;
+	case CALL_HOLD:
+		r->rax = mini.held = mini.hold();
+		break;
+	case CALL_HELD:
+		r->rax = mini.held;
+		break;
 	case CALL_UNMAP_ALL:
 		r->rax = do_unmap_all(t, r);
 		break;

@@ -18,6 +18,8 @@ extern struct mini {
 	struct platform_thread *_Atomic target; /* the latest */
 	/* As a signal would be: set before the interrupt, cleared by the task when it looks. */
 	_Atomic bool pending;
+	u64 (*hold)(void); /* what CALL_HOLD does */
+	_Atomic u64 held;
 	bool no_identity;
 	bool no_patch;                  /* before mini_start */
 	const struct platform_ops *ops; /* before mini_start */
