@@ -386,18 +386,22 @@ unsigned host_cpu(void)
 	return (unsigned)sched_getcpu();
 }
 
-void host_cpu_leave(unsigned cpu)
+bool host_cpu_leave(unsigned cpu)
 {
 	unsigned long others[CPU_MASK_WORDS];
 	size_t bits = 8 * sizeof(others[0]);
 
 	if (cpu >= cpu_mask_bytes * 8)
-		return;
+		return false;
 	memcpy(others, cpu_mask, cpu_mask_bytes);
 	others[cpu / bits] &= ~(1UL << (cpu % bits));
 	/* Refused if there is no other, or none is online: then it stays. */
-	if (HOST3(SYS_sched_setaffinity, 0, cpu_mask_bytes, others) == 0)
-		HOST3(SYS_sched_setaffinity, 0, cpu_mask_bytes, cpu_mask);
+	return HOST3(SYS_sched_setaffinity, 0, cpu_mask_bytes, others) == 0;
+}
+
+void host_cpu_any(void)
+{
+	HOST3(SYS_sched_setaffinity, 0, cpu_mask_bytes, cpu_mask);
 }
 
 u64 host_call_count(void)

@@ -89,10 +89,11 @@ unsigned host_cpu_count(void);
 /* The CPU that the caller runs on, by the time it looks perhaps no more. */
 unsigned host_cpu(void);
 /*
- * Moves the calling host thread to another CPU of those that host_cpu_count has counted, if there
- * is one, and leaves it free to go anywhere afterwards.
+ * Moves the calling host thread to another CPU of those that host_cpu_count has counted, and keeps
+ * it off cpu until host_cpu_any. False if there is no other.
  */
-void host_cpu_leave(unsigned cpu);
+bool host_cpu_leave(unsigned cpu);
+void host_cpu_any(void);
 
 /* How many host calls were made through here, for `--stats`. */
 u64 host_call_count(void);

@@ -21,8 +21,10 @@
  * the other waiting, and every call costs two switches instead of none. The host brings them there
  * by itself, as it likes to wake who is woken beside its waker, and takes a virtual CPU that halts
  * for a busy one; and it does not part them again, since never more than one of them is
- * runnable for long. So the worker leaves when it notices. Where that does not last it was not
- * the reason, and the next time it waits twice as long.
+ * runnable for long. So the worker leaves when it notices, and stays off that CPU for a while,
+ * lest its next wake-up brings it back there. Where that does not last it was not the reason, and
+ * the next time it waits twice as long. A move that took long led to where others have work to
+ * do: for that the host knows best, and is left alone.
  */
 #include "base/idle_policy.h"
 #include "base/sanitizer.h"
@@ -36,8 +38,11 @@
 #define QUIET_MIN     (1 * MSEC)
 #define QUIET_MAX     (100 * MSEC)
 #define WASTED_MAX    4
-#define MOVE_MIN      (1 * MSEC) /* a move costs some 20 us */
-#define MOVE_MAX      (100 * MSEC)
+#define MOVE_MIN      (200 * USEC) /* a move costs some 20 us */
+#define MOVE_MAX      (2 * MSEC)
+#define MOVE_SLOW     (300 * USEC)
+#define MOVE_REFUSED  (100 * MSEC)
+#define STAY          (20 * MSEC)
 
 void idle_policy_init(struct idle_policy *p, unsigned cpus)
 {
@@ -93,14 +98,23 @@ no_tsan bool idle_policy_may_move(const struct idle_policy *p, u64 now)
 	return !p->alone && now - p->moved_at >= p->move_ns;
 }
 
-no_tsan void idle_policy_moved(struct idle_policy *p, u64 now)
+no_tsan bool idle_policy_moved(struct idle_policy *p, u64 before, u64 now)
 {
-	bool again = now - p->moved_at < 4 * p->move_ns;
+	bool again = now - p->moved_at < 4 * p->move_ns, slow = now - before >= MOVE_SLOW;
 
-	p->move_ns = again ? min_of(p->move_ns * 2, MOVE_MAX) : MOVE_MIN;
+	if (slow)
+		p->move_ns = MOVE_REFUSED;
+	else
+		p->move_ns = again ? min_of(p->move_ns * 2, MOVE_MAX) : MOVE_MIN;
 	p->moved_at = now;
 	/* What was learnt on the shared CPU was about sharing it. */
 	p->quiet_until = 0;
 	p->wasted = 0;
 	p->budget_ns = max_of(p->budget_ns, SPIN_START);
+	return !slow;
+}
+
+no_tsan bool idle_policy_stays(const struct idle_policy *p, u64 now)
+{
+	return now - p->moved_at < STAY;
 }

@@ -10,7 +10,7 @@ struct idle_policy {
 	u64 quiet_until; /* hardly any spinning before then: the CPUs are oversubscribed */
 	u64 quiet_ns;    /* how long the next quiet period will be */
 	u64 moved_at;    /* when the worker last changed its CPU */
-	u64 move_ns;     /* for how long it stays there at least */
+	u64 move_ns;     /* before it may do so again */
 	u32 wasted;      /* spins in a row that found nothing */
 	bool alone;      /* one CPU: never spin */
 };
@@ -27,10 +27,12 @@ void idle_policy_miss(struct idle_policy *p);
 void idle_policy_slept(struct idle_policy *p, u64 slept, u64 now);
 /*
  * A guest thread had to sleep for its answer on the very CPU that the worker runs on: true if the
- * worker should go to another one now. idle_policy_moved says that it has.
+ * worker should go to another one now. idle_policy_moved says that it has, and when it began to:
+ * true if it should keep off the one it left, for as long as idle_policy_stays.
  */
 bool idle_policy_may_move(const struct idle_policy *p, u64 now);
-void idle_policy_moved(struct idle_policy *p, u64 now);
+bool idle_policy_moved(struct idle_policy *p, u64 before, u64 now);
+bool idle_policy_stays(const struct idle_policy *p, u64 now);
 /*
  * Looks at the time between two polls: true if the host took the CPU away
  * meanwhile, which means that somebody else needs it: stop spinning.

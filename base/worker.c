@@ -127,6 +127,15 @@ static bool guests_crowded(u64 *since, u64 now)
 	return now - *since >= CROWDED_NS;
 }
 
+/* Lets the host choose the CPU again. */
+static void worker_unbind(struct worker *w)
+{
+	if (!atomic_load_explicit(&w->bound, memory_order_relaxed))
+		return;
+	atomic_store_explicit(&w->bound, false, memory_order_relaxed);
+	host_cpu_any();
+}
+
 static struct fiber *worker_spin(struct worker *w, struct fiber *self, u64 start, u64 budget)
 {
 	struct fiber *f = NULL;
@@ -145,8 +154,10 @@ static struct fiber *worker_spin(struct worker *w, struct fiber *self, u64 start
 			f = worker_found(self);
 		}
 		if (idle_policy_preempted(&w->policy, last, now) ||
-		    (!f && guests_crowded(&crowded, now)))
+		    (!f && guests_crowded(&crowded, now))) {
+			worker_unbind(w);
 			break;
+		}
 	} while (!f && now - start < budget && !sched_stopping());
 	counter_add(&w->spin_ns, now - start);
 	if (f)
@@ -199,6 +210,8 @@ static void worker_wait(struct worker *w, u32 seen, u64 limit)
 	if (!mine)
 		deadline = NO_DEADLINE;
 	if (deadline > now) {
+		if (!idle_policy_stays(&w->policy, now))
+			worker_unbind(w);
 		counter_add(&w->sleeps, 1);
 		doorbell_wait(seen, deadline == NO_DEADLINE ? NO_DEADLINE : deadline - now);
 		counter_add(&w->wakeups, 1);
@@ -241,10 +254,12 @@ bool sched_may_leave(unsigned cpu)
 void sched_leave(unsigned cpu)
 {
 	struct worker *w = worker_self();
+	u64 before = time_monotonic();
 
 	counter_add(&w->moves, 1);
-	host_cpu_leave(cpu);
-	idle_policy_moved(&w->policy, time_monotonic());
+	atomic_store_explicit(&w->bound, host_cpu_leave(cpu), memory_order_relaxed);
+	if (!idle_policy_moved(&w->policy, before, time_monotonic()))
+		worker_unbind(w);
 }
 
 /* --- life --------------------------------------------------------------------- */

@@ -203,6 +203,8 @@ _Static_assert(SHARED_PATCH_TABLE == PLATFORM_RESERVED &&
 struct stub_shared {
 	_Alignas(64) _Atomic u32 doorbell;
 	_Alignas(64) _Atomic u32 spin_limit; /* in time stamp counter ticks; 0: never wait awake */
+	/* 1 + the CPU of the only worker, when it last looked around; 0: there are several. */
+	_Atomic u32 worker_cpu;
 	/* uname(2); the number is odd while they change. */
 	_Alignas(64) _Atomic u32 names_seq;
 	struct new_utsname names;

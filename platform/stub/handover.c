@@ -48,6 +48,11 @@ static bool ring(struct stub_context *ctx)
 	return atomic_load(bell) & DOORBELL_ATTENDED;
 }
 
+static u32 my_cpu(void)
+{
+	return stub_cpunode() & ((1u << CPUNODE_BITS) - 1);
+}
+
 /* True if the reply came while awake, false also when the sentry says that it will not. limit: in
  * ticks, from the sentry. */
 static bool spin(struct stub_context *ctx, u32 limit)
@@ -55,7 +60,8 @@ static bool spin(struct stub_context *ctx, u32 limit)
 	bool probe = ctx->waits++ % PROBE_EVERY == 0;
 	u32 budget = probe ? limit : limit >> min_of(ctx->vain_waits, 16u);
 	u64 start;
-	if (budget == 0)
+	/* As long as this thread waits awake on the worker's CPU, that has none. */
+	if (budget == 0 || stub_shared()->worker_cpu == my_cpu() + 1)
 		return false;
 	start = ticks();
 	do {
@@ -83,8 +89,7 @@ static bool sleep_until(struct stub_context *ctx, bool rung, const struct timesp
 	struct timespec again = {.tv_nsec = RING_AGAIN_NS};
 	s64 result;
 
-	atomic_store_explicit(&ctx->cpu, stub_cpunode() & ((1u << CPUNODE_BITS) - 1),
-	                      memory_order_relaxed);
+	atomic_store_explicit(&ctx->cpu, my_cpu(), memory_order_relaxed);
 	for (;;) {
 		u32 state = atomic_load_explicit(&ctx->state, memory_order_acquire);
 		if (state == STUB_REPLY)

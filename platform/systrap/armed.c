@@ -143,11 +143,21 @@ void armed_fail(struct systrap_thread *t)
 	atomic_fetch_add(&self->scans, 1);
 }
 
+/* Guest threads on this CPU then know that they keep the worker from it if they wait awake. */
+static void worker_place(void)
+{
+	u32 here = host_cpu() + 1;
+	if (atomic_load_explicit(&systrap.shared->worker_cpu, memory_order_relaxed) != here)
+		atomic_store_explicit(&systrap.shared->worker_cpu, here, memory_order_relaxed);
+}
+
 int armed_poll(void)
 {
 	struct poller *self = poller_get();
 	u32 words = atomic_load_explicit(&armed_words, memory_order_relaxed);
 	int found = 0;
+	if (systrap.one_worker)
+		worker_place();
 	atomic_fetch_add(&self->scans, 1);
 	for (u32 w = 0; w < words; w++) {
 		u64 bits = atomic_load_explicit(&armed[w], memory_order_acquire);

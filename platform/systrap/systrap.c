@@ -30,7 +30,7 @@
 struct systrap_state systrap;
 
 /* How long a guest thread waits awake for the sentry, at most. */
-#define SPIN_NS 20000
+#define SPIN_NS 60000
 /* Over how long the time stamp counter is measured at the least: nearly always over by itself. */
 #define SPIN_MEASURE_NS 200000
 
@@ -89,6 +89,7 @@ static int systrap_start(void)
 	static const struct sched_source source = {armed_poll, armed_crowded};
 	systrap.cpus = host_cpus();
 	systrap.may_spin = systrap.cpus > 1;
+	systrap.one_worker = sched_worker_count() == 1;
 	systrap.shared->spin_limit = systrap.may_spin ? spin_ticks() : 0;
 	space_watch_start(systrap.zygote_space);
 	sched_set_source(&source);

@@ -84,6 +84,7 @@ extern struct systrap_state {
 	bool zygote_ready; /* guarded by the mutex of its users (space.c) */
 	u32 warden;        /* its pid, set with zygote_ready */
 	bool may_spin;
+	bool one_worker; /* at most: where it is matters to those who wait for it */
 	unsigned cpus;
 	_Atomic u32 running; /* guest threads that run, as far as the sentry knows: exchange.c */
 	_Atomic bool ending;

@@ -100,7 +100,7 @@ Test(idle_policy, leaves_a_shared_cpu_less_often_when_that_does_not_last)
 	for (int i = 0; i < 4; i++) {
 		u64 moved = now;
 
-		idle_policy_moved(&p, now);
+		cr_assert(idle_policy_moved(&p, now, now));
 		cr_assert(!idle_policy_may_move(&p, now));
 		while (!idle_policy_may_move(&p, now))
 			now += 100 * USEC;
@@ -109,8 +109,29 @@ Test(idle_policy, leaves_a_shared_cpu_less_often_when_that_does_not_last)
 	}
 	/* A long time without: a new reason. */
 	now += 10 * SEC;
-	idle_policy_moved(&p, now);
+	cr_assert(idle_policy_moved(&p, now, now));
 	cr_assert(idle_policy_may_move(&p, now + 2 * MSEC));
+}
+
+Test(idle_policy, keeps_off_the_cpu_it_left_but_not_for_ever)
+{
+	struct idle_policy p;
+
+	idle_policy_init(&p, 2);
+	cr_assert(!idle_policy_stays(&p, SEC));
+	cr_assert(idle_policy_moved(&p, SEC, SEC + 20 * USEC));
+	cr_assert(idle_policy_stays(&p, SEC + MSEC));
+	cr_assert(!idle_policy_stays(&p, 2 * SEC));
+}
+
+Test(idle_policy, goes_back_from_where_others_have_work)
+{
+	struct idle_policy p;
+
+	idle_policy_init(&p, 2);
+	cr_assert(!idle_policy_moved(&p, SEC, SEC + 4 * MSEC));
+	cr_assert(!idle_policy_may_move(&p, SEC + 50 * MSEC));
+	cr_assert(idle_policy_may_move(&p, SEC + 500 * MSEC));
 }
 
 Test(idle_policy, has_nowhere_to_go_on_one_cpu)
@@ -129,6 +150,6 @@ Test(idle_policy, forgets_on_a_new_cpu_that_it_was_preempted)
 	cr_assert(idle_policy_preempted(&p, SEC, SEC + MSEC));
 	while (idle_policy_budget(&p, SEC + MSEC))
 		idle_policy_miss(&p);
-	idle_policy_moved(&p, SEC + MSEC);
+	(void)idle_policy_moved(&p, SEC + MSEC, SEC + MSEC);
 	cr_assert_gt(idle_policy_budget(&p, SEC + MSEC), 10 * USEC);
 }
