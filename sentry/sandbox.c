@@ -37,6 +37,7 @@
 #include "sentry/console.h"
 #include "sentry/control.h"
 #include "sentry/exec.h"
+#include "sentry/exit_status.h"
 #include "sentry/file_systems.h"
 #include "sentry/ns_set.h"
 #include "sentry/nsfs.h"
@@ -84,12 +85,12 @@ static noreturn void give_up_err(const char *what, int err)
 	char text[300];
 
 	snprintf(text, sizeof(text), "%s: %s", what, strerror(-err));
-	give_up(125, text);
+	give_up(EXIT_MOAT_FAILED, text);
 }
 
 static void platform_failed(const char *why)
 {
-	give_up(125, why);
+	give_up(EXIT_MOAT_FAILED, why);
 }
 
 /* ---- what the launcher says ----------------------------------------- */
@@ -114,7 +115,7 @@ static void control_input(struct reactor_watch *w, u32 events)
 	/* The launcher is gone: nobody waits for this sandbox any more. */
 	if (n <= 0 || (events & EPOLLERR)) {
 		platform_shutdown();
-		host_exit_group(125);
+		host_exit_group(EXIT_MOAT_FAILED);
 	}
 	if ((size_t)n != sizeof(m))
 		return;
@@ -203,8 +204,7 @@ static int first_program(struct task *t, struct task_boot *boot unused_arg)
 	snprintf(text, sizeof(text), "cannot run '%.200s': %s%s", name, strerror(-err),
 	         err == -ENOEXEC ? " (moat runs x86-64 programs and scripts that begin with #!)"
 	                         : "");
-	/* The shell's convention: 127 not found, 126 found but not runnable. */
-	give_up(err == -ENOENT ? 127 : 126, text);
+	give_up(exit_status_of_exec(err), text);
 }
 
 static void install_stdio(struct fdtable *files)
@@ -296,12 +296,12 @@ static const struct platform_ops *platform_pick(void)
 	char text[100];
 
 	if (!choice.ops)
-		give_up(125, choice.lacking);
+		give_up(EXIT_MOAT_FAILED, choice.lacking);
 	workers = platform_ops_workers(choice.ops, config->workers);
 	if (config->workers && workers != config->workers) {
 		snprintf(text, sizeof(text), "--workers %u: the %s platform has %u",
 		         config->workers, platform_ops_name(choice.ops), workers);
-		give_up(125, text);
+		give_up(EXIT_MOAT_FAILED, text);
 	}
 	if (choice.lacking)
 		log_warn("%s; calls are slower by way of %s", choice.lacking,
@@ -439,7 +439,7 @@ static void trace_up(void)
 	err = trace_create(config->trace_fd, config->trace_filter, &kernel.trace, &bad);
 	if (err == -EINVAL) {
 		snprintf(text, sizeof(text), "--trace: no system call or family '%s'", bad);
-		give_up(125, text);
+		give_up(EXIT_MOAT_FAILED, text);
 	} else if (err) {
 		give_up_err("cannot trace", err);
 	}
@@ -498,7 +498,7 @@ noreturn void sandbox_main(const struct sandbox_config *c)
 	kernel_up();
 	trace_up();
 	if (rootfs_build(c, &fs, why))
-		give_up(125, why);
+		give_up(EXIT_MOAT_FAILED, why);
 	waitq_add(&kernel.exit_waitq, &end, EPOLLIN);
 	prepare_to_reopen();
 	threads_up();

@@ -6,6 +6,7 @@
 #include "base/fiber.h"
 #include "base/log.h"
 #include "fs/vfs/file.h"
+#include "sentry/exit_status.h"
 #include "sentry/mm.h"
 #include "sentry/seccomp.h"
 #include "sentry/sigio.h"
@@ -16,11 +17,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
-
-/* What a shell reports for a program that is not there, or cannot be run. */
-#define EXIT_NOT_FOUND   127
-#define EXIT_CANNOT_RUN  126
-#define EXIT_MOAT_FAILED 125
 
 /* The trap flag: the processor stops after each instruction. */
 #define EFLAGS_TF 0x100UL
@@ -57,7 +53,7 @@ static bool boot(struct task *t)
 		task_adopt_image(t, mm, thread);
 		err = t->boot->fn(t, t->boot);
 		if (err)
-			t->exit_code = (err == -ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN) << 8;
+			t->exit_code = exit_status_of_exec(err) << 8;
 	}
 	t->boot = NULL;
 	return err == 0;
