@@ -188,40 +188,49 @@ static int index_take(struct platform_space *s, int k)
 	return -EAGAIN;
 }
 
-/* What is not in its space's list yet. */
-static void thread_give_back(struct systrap_thread *t)
+/* What is in no list (any more). */
+static void thread_free(struct systrap_thread *t)
 {
-	struct platform_space *s = t->base.space;
-
-	atomic_store(&t->ctx->tid, 0);
-	lock_acquire(&s->lock);
-	s->used[t->k / 64] &= ~(1ULL << (t->k % 64));
-	lock_release(&s->lock);
-	armed_slot_release(t);
+	permits_free(t);
 	free(t);
 	census_add(&thread_census, -1);
 }
 
-int space_thread_add(struct platform_space *s, int k, struct systrap_thread **out)
+/* What nobody else sees until the thread's own words are there. */
+static int thread_alloc(struct platform_space *s, int k, struct systrap_thread **out)
 {
 	struct systrap_thread *t = calloc(1, sizeof(*t));
 	int err;
 	if (!t)
 		return -ENOMEM;
-	err = armed_slot_take(t);
+	census_add(&thread_census, 1);
+	t->base.space = s;
+	t->base.uspace.ops = &guestmem_ops;
+	err = permits_create(t);
+	if (!err)
+		err = armed_slot_take(t);
 	if (err) {
-		free(t);
+		thread_free(t);
 		return err;
 	}
 	k = index_take(s, k);
 	if (k < 0) {
 		armed_slot_release(t);
-		free(t);
+		thread_free(t);
 		return k;
 	}
-	census_add(&thread_census, 1);
 	t->k = (unsigned)k;
 	t->ctx = space_context(s, t->k);
+	*out = t;
+	return 0;
+}
+
+int space_thread_add(struct platform_space *s, int k, struct systrap_thread **out)
+{
+	struct systrap_thread *t;
+	int err = thread_alloc(s, k, &t);
+	if (err)
+		return err;
 	memset(t->ctx, 0, offsetof(struct stub_context, request));
 	if (systrap.config->patch) {
 		t->ctx->self = (u64)stub_context_at(STUB_CONTEXTS, t->k);
@@ -229,13 +238,6 @@ int space_thread_add(struct platform_space *s, int k, struct systrap_thread **ou
 	}
 	atomic_store(&t->ctx->tid, 1);
 	atomic_store(&t->ctx->state, STUB_REQUEST);
-	t->base.space = s;
-	t->base.uspace.ops = &guestmem_ops;
-	err = permits_create(t);
-	if (err) {
-		thread_give_back(t);
-		return err;
-	}
 	lock_acquire(&s->lock);
 	s->threads++;
 	TAILQ_INSERT_TAIL(&s->list, t, link);
@@ -273,9 +275,7 @@ void space_thread_remove(struct systrap_thread *t)
 	if (last && !reaped)
 		space_kill(s);
 	lock_release(&s->lock);
-	permits_free(t);
-	free(t);
-	census_add(&thread_census, -1);
+	thread_free(t);
 	/* If the process still is, space_died frees the space. */
 	if (last && reaped)
 		space_free(s);
