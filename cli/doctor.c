@@ -173,6 +173,7 @@ static void print_layers(void)
 {
 	char text[160];
 	unsigned abi = landlock_host_version();
+	const char *unchecked = platform_mm_checked_unsupported(&systrap_platform);
 	bool root = geteuid() == 0;
 
 	printf("\nDefence beyond that\n");
@@ -189,8 +190,11 @@ static void print_layers(void)
 	           "and with a\n                                  writable directory what changing "
 	           "them takes."
 	         : "Stubs and sentry have none.");
+	row(!unchecked, "--mm=checked",
+	    unchecked ? unchecked
+	              : "With it the host asks the sentry about each change of a stub's memory.");
 	row(can_unshare(CLONE_NEWUSER), "user namespaces",
-	    "moat does not use the host's; guests have none of it either.");
+	    "Stubs have one of their own, in which the host bounds their number.");
 	row(cgroup_delegated(), "cgroup v2 delegation",
 	    "moat does not use it: --memory and --pids are kept by moat itself.");
 	row(!root, "not run as root",

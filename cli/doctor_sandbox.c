@@ -98,6 +98,34 @@ static void print_status(pid_t pid)
 		fclose(f);
 }
 
+static long filters_of(pid_t pid)
+{
+	char line[256];
+	long n = 0;
+	FILE *f = open_proc(pid, "status");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, "Seccomp_filters:", 16))
+			n = strtol(line + 16, NULL, 10);
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/* Beyond those that the launcher was under already, as in a container. A stub's third is the one
+ * that asks the sentry. */
+static void print_filters(const struct process *p, pid_t sentry)
+{
+	struct process s;
+	long own;
+
+	if (!look(sentry, &s))
+		return;
+	own = filters_of(p->pid) - filters_of(s.parent);
+	printf("    %-18s %ld%s\n", "filters of its own", own,
+	       p->pid != sentry && own == 3 ? ": gate, calls, and --mm=checked" : "");
+}
+
 /* Threads that no filter holds: one would be enough. */
 static void print_threads(pid_t pid)
 {
@@ -150,7 +178,7 @@ static void print_namespaces(pid_t pid)
 
 static void print_limits(pid_t pid)
 {
-	static const char *const names[] = {"Max core file size", "Max open files",
+	static const char *const names[] = {"Max core file size", "Max file size", "Max open files",
 	                                    "Max processes"};
 	char line[256];
 	FILE *f = open_proc(pid, "limits");
@@ -235,6 +263,7 @@ static bool print_member(const struct process *p, void *arg)
 		return true;
 	printf("\n  %s (process %d)\n", p->name, p->pid);
 	print_status(p->pid);
+	print_filters(p, *(pid_t *)arg);
 	print_threads(p->pid);
 	print_namespaces(p->pid);
 	print_limits(p->pid);

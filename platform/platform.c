@@ -42,6 +42,11 @@ const char *platform_unsupported(const struct platform_ops *ops)
 	return ops->unsupported();
 }
 
+const char *platform_mm_checked_unsupported(const struct platform_ops *ops)
+{
+	return ops->mm_checked_unsupported ? ops->mm_checked_unsupported() : NULL;
+}
+
 int platform_init(const struct platform_ops *ops, const struct platform_config *config)
 {
 	platform = ops;

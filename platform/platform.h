@@ -160,6 +160,8 @@ struct platform_ops;
 extern const struct platform_ops systrap_platform, ptrace_platform;
 /* What the host lacks for this platform as one line for people, or NULL. */
 const char *platform_unsupported(const struct platform_ops *ops);
+/* The same for platform_config.mm_checked. */
+const char *platform_mm_checked_unsupported(const struct platform_ops *ops);
 
 /* All there are, the best first, ended by NULL; and one's name. */
 extern const struct platform_ops *const platforms[];

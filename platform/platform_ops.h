@@ -25,6 +25,7 @@ struct platform_ops {
 	unsigned workers; /* that it can do with; 0: any number */
 	bool traces;      /* platform_traces */
 	const char *(*unsupported)(void);
+	const char *(*mm_checked_unsupported)(void); /* absent: it knows no other way */
 	int (*init)(const struct platform_config *config);
 	int (*start)(void);
 	_Atomic u32 *(*doorbell)(void);

@@ -62,7 +62,7 @@ int vdso_find(struct vdso *v)
 void stub_process_shed(int socket, pid_t parent, u32 max_processes)
 {
 	const u64 no_signals = 0;
-	const struct rlimit no_core = {0, 0};
+	const struct rlimit none = {0, 0};
 	struct rlimit files;
 
 	namespaces_enter(max_processes);
@@ -82,7 +82,8 @@ void stub_process_shed(int socket, pid_t parent, u32 max_processes)
 		        RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
 	syscall(SYS_set_robust_list, NULL, 24);
 	syscall(SYS_set_tid_address, NULL);
-	syscall(SYS_prlimit64, 0, RLIMIT_CORE, &no_core, NULL);
+	syscall(SYS_prlimit64, 0, RLIMIT_CORE, &none, NULL);
+	syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, &none, NULL);
 	if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &files) == 0) {
 		files.rlim_max = min_of(files.rlim_max, (rlim_t)STUB_FILES_MAX);
 		files.rlim_cur = files.rlim_max;

@@ -388,7 +388,7 @@ const char *permits_unsupported(void)
 	/* Flags that the host knows get as far as to the missing program. */
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, NULL) < 0 && errno == EFAULT)
 		return NULL;
-	return "--mm=checked needs seccomp notifications that wait killably (Linux 5.19)";
+	return "needs seccomp notifications that wait killably (Linux 5.19)";
 }
 
 int permits_start(void)

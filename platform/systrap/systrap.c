@@ -73,7 +73,7 @@ static int systrap_init(const struct platform_config *config)
 	systrap.config = config;
 	lacking = config->mm_checked ? permits_unsupported() : NULL;
 	if (lacking) {
-		log_error("%s", lacking);
+		log_error("--mm=checked %s", lacking);
 		return -EOPNOTSUPP;
 	}
 	space_init();
@@ -139,6 +139,7 @@ static void set_names(const struct new_utsname *names)
 const struct platform_ops systrap_platform = {
     .name = "systrap",
     .unsupported = systrap_unsupported,
+    .mm_checked_unsupported = permits_unsupported,
     .init = systrap_init,
     .start = systrap_start,
     .prepare = patch_plan_prepare,
