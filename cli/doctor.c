@@ -2,6 +2,7 @@
  * `moat doctor`: what of the host is there, and what moat does with it. It
  * asks the host, not moat's own beliefs.
  */
+#include "cli/cgroup.h"
 #include "cli/cli.h"
 #include "cli/doctor_sandbox.h"
 #include "platform/filter/landlock.h"
@@ -86,26 +87,13 @@ static bool can_make_memfd(void)
 	return true;
 }
 
-/* May the caller make groups below its own in the unified hierarchy? */
 static bool cgroup_delegated(void)
 {
-	char line[512], path[600];
-	bool found = false;
-	FILE *f = fopen("/proc/self/cgroup", "re");
+	int fd = cgroup_open_own();
 
-	while (f && !found && fgets(line, sizeof(line), f)) {
-		line[strcspn(line, "\n")] = 0;
-		found = !strncmp(line, "0::", 3);
-	}
-	if (f)
-		fclose(f);
-	if (!found)
-		return false;
-	snprintf(path, sizeof(path), "/sys/fs/cgroup%s/cgroup.procs", line + 3);
-	if (access(path, W_OK) != 0)
-		return false;
-	snprintf(path, sizeof(path), "/sys/fs/cgroup%s", line + 3);
-	return access(path, W_OK) == 0;
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 static void print_platforms(void)
@@ -196,7 +184,7 @@ static void print_layers(void)
 	row(can_unshare(CLONE_NEWUSER), "user namespaces",
 	    "Stubs have one of their own, in which the host bounds their number.");
 	row(cgroup_delegated(), "cgroup v2 delegation",
-	    "moat does not use it: --memory and --pids are kept by moat itself.");
+	    "With --memory or --pids a sandbox has a group of its own, and its limits there.");
 	row(!root, "not run as root",
 	    root ? "Run as an ordinary user where you can: a sentry that is broken into then "
 	           "has only that user's rights."

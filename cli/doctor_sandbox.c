@@ -7,6 +7,7 @@
  * only calls itself so would be listed as well, and shown to be held by nothing.
  */
 #include "cli/doctor_sandbox.h"
+#include "cli/cgroup.h"
 #include "cli/cli.h"
 #include <ctype.h>
 #include <dirent.h>
@@ -226,12 +227,15 @@ static void print_files(pid_t pid)
 
 static void print_cgroup(pid_t pid)
 {
-	char line[512];
+	char line[512], limits[128];
 	FILE *f = open_proc(pid, "cgroup");
 
 	while (f && fgets(line, sizeof(line), f))
-		if (!strncmp(line, "0::", 3))
-			printf("    %-18s %s", "cgroup v2", line + 3);
+		if (!strncmp(line, "0::/", 4)) {
+			line[strcspn(line, "\n")] = 0;
+			cgroup_describe(line + 3, limits, sizeof(limits));
+			printf("    %-18s %s%s\n", "cgroup v2", line + 3, limits);
+		}
 	if (f)
 		fclose(f);
 }

@@ -9,9 +9,11 @@
  * the stubs to the sentry. Host processes that a hostile guest has made behind the
  * sentry's back are killed by the warden (platform/stub/warden.c) when the sentry is gone.
  * They become the launcher's children then, as it is a subreaper, and it reaps them, and kills
- * what is left (session_sweep.c); where the launcher is gone too, the host's init reaps.
+ * what is left (session_sweep.c); where the launcher is gone too, the host's init reaps. Where the
+ * sandbox has a control group of its own, that is emptied and removed in either case (cgroup.c).
  */
 #include "cli/launcher.h"
+#include "cli/cgroup.h"
 #include "cli/cli.h"
 #include "cli/due.h"
 #include "cli/memory_watch.h"
@@ -42,6 +44,7 @@ struct launcher {
 	u64 deadline; /* CLOCK_MONOTONIC ms; 0: none */
 	struct memory_watch memory;
 	struct process_watch processes;
+	struct cgroup cgroup;
 	bool reported; /* the sentry has said how it ended */
 	bool failed;
 	int status; /* exit status if failed, else a wait status */
@@ -72,15 +75,18 @@ static void start_sentry(struct launcher *l, struct run_options *o)
 	/* Refused only by hosts older than any that moat runs on. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	fflush(NULL);
-	l->sentry = fork();
+	l->sentry = cgroup_fork(&l->cgroup);
 	if (l->sentry < 0)
 		die("cannot start the sentry: %s", strerror(errno));
 	if (l->sentry == 0) {
 		close(pair[0]);
+		close(l->signals);
+		cgroup_forget(&l->cgroup);
 		become_sentry(o, pair[1], me);
 	}
 	close(pair[1]);
 	l->control = pair[0];
+	cgroup_tie(&l->cgroup);
 }
 
 /*
@@ -283,11 +289,14 @@ int launch(struct run_options *o)
 		l.deadline = now_ms() + (u64)(o->timeout * 1000);
 	memory_watch_init(&l.memory, o->sandbox.memory_limit);
 	process_watch_init(&l.processes, o->pids_set ? o->sandbox.max_tasks : 0);
+	cgroup_create(&l.cgroup, o->sandbox.memory_limit,
+	              o->pids_set ? sandbox_max_processes(o->sandbox.max_tasks) : 0);
 	start_sentry(&l, o);
 	if (o->sandbox.tty)
 		terminal_raw();
 	follow(&l, o);
 	st = end_of_sandbox(&l);
+	cgroup_remove(&l.cgroup);
 	terminal_restore();
 	if (l.failed)
 		return l.status;
