@@ -10,16 +10,16 @@
  */
 #include "cli/session_sweep.h"
 #include "cli/cli.h"
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* A killed process ends at once unless the host has it wait for a device. */
 #define PATIENCE_MS    5000
-#define FIRST_NAP_US   100
-#define LONGEST_NAP_US 20000
+#define LONGEST_NAP_MS 20
 
 static void end(pid_t pid)
 {
@@ -31,8 +31,8 @@ static void end(pid_t pid)
 	kill(pid, SIGKILL);
 }
 
-/* How many there were that could not be reaped yet. */
-static unsigned sweep(pid_t session)
+/* How many there were that could not be reaped yet; one of them. */
+static unsigned sweep(pid_t session, pid_t *one)
 {
 	FILE *f = fopen("/proc/thread-self/children", "re");
 	unsigned left = 0;
@@ -45,24 +45,35 @@ static unsigned sweep(pid_t session)
 			continue;
 		end(pid);
 		/* __WALL: stubs are made without an exit signal. */
-		if (waitpid(pid, NULL, WNOHANG | __WALL) != pid)
+		if (waitpid(pid, NULL, WNOHANG | __WALL) != pid) {
+			*one = pid;
 			left++;
+		}
 	}
 	fclose(f);
 	return left;
 }
 
+/* Until the process has ended, or so long. */
+static void wait_for(pid_t pid, int ms)
+{
+	struct pollfd end = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+
+	(void)poll(&end, 1, ms);
+	if (end.fd >= 0)
+		close(end.fd);
+}
+
 void session_sweep(pid_t session)
 {
-	long nap = FIRST_NAP_US, waited = 0;
+	int nap = 1, waited = 0;
+	pid_t one = 0;
 	unsigned left;
 
-	while ((left = sweep(session)) && waited < PATIENCE_MS * 1000L) {
-		const struct timespec ts = {.tv_nsec = nap * 1000};
-
-		nanosleep(&ts, NULL);
+	while ((left = sweep(session, &one)) && waited < PATIENCE_MS) {
+		wait_for(one, nap);
 		waited += nap;
-		nap = nap * 2 < LONGEST_NAP_US ? nap * 2 : LONGEST_NAP_US;
+		nap = nap * 2 < LONGEST_NAP_MS ? nap * 2 : LONGEST_NAP_MS;
 	}
 	if (left)
 		complain("%u processes of the sandbox have been killed but do not end: the host "

@@ -49,10 +49,10 @@ int privileges_drop(bool writable)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return -errno;
-	/* Dropping takes CAP_SETPCAP; who lacks that executes nothing all the same. */
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0)
-			break;
+	/* Up to the last that the host knows. It takes CAP_SETPCAP; who lacks that executes nothing
+	 * all the same. */
+	for (int cap = 0; prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
+		;
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
 		return -errno;
 	if (set(permitted() & (READING | (writable ? CHANGING : 0))) != 0)
