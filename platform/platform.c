@@ -228,6 +228,24 @@ void platform_set_names(const struct new_utsname *names)
 		platform->set_names(names);
 }
 
+_Atomic u32 *platform_fd_words(void)
+{
+	return platform->fd_words ? platform->fd_words() : NULL;
+}
+
+void platform_thread_answer_fd(struct platform_thread *t, unsigned fd, u32 answers, u32 word,
+                               u32 seen)
+{
+	if (platform->answer_fd)
+		platform->answer_fd(t, fd, answers, word, seen);
+}
+
+void platform_thread_forget_fds(struct platform_thread *t)
+{
+	if (platform->forget_fds)
+		platform->forget_fds(t);
+}
+
 int platform_thread_usage(struct platform_thread *t, struct rusage *out)
 {
 	return platform->usage(t, out);

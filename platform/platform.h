@@ -249,6 +249,20 @@ void platform_thread_set_identity(struct platform_thread *t, const struct thread
 void platform_thread_set_parent(struct platform_thread *t, s32 ppid);
 /* getcpu(2): may it say the CPU that the thread is on? As above. */
 void platform_thread_set_any_cpu(struct platform_thread *t, bool any);
+/*
+ * Descriptors whose read(2) and write(2) the stub may answer itself (base/fd_answer.h), as long as
+ * a word that the sentry keeps is what it was when that was told. Numbers below
+ * PLATFORM_FD_ANSWERS.
+ */
+#define PLATFORM_FD_ANSWERS 32
+#define PLATFORM_FD_WORDS   256
+/* PLATFORM_FD_WORDS words that guests can see and not write; NULL: nothing is answered. */
+_Atomic u32 *platform_fd_words(void);
+/* For words[word] as it was when it was `seen`. Its own fiber only. */
+void platform_thread_answer_fd(struct platform_thread *t, unsigned fd, u32 answers, u32 word,
+                               u32 seen);
+/* The thread's descriptors are another table's now. Its own fiber only. */
+void platform_thread_forget_fds(struct platform_thread *t);
 /* What uname(2) answers to threads whose identity says so; one caller at a time. */
 struct new_utsname;
 void platform_set_names(const struct new_utsname *names);

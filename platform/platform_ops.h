@@ -44,6 +44,9 @@ struct platform_ops {
 	void (*set_parent)(struct platform_thread *t, s32 ppid);
 	void (*set_any_cpu)(struct platform_thread *t, bool any);
 	void (*set_names)(const struct new_utsname *names);
+	_Atomic u32 *(*fd_words)(void);
+	void (*answer_fd)(struct platform_thread *t, unsigned fd, u32 answers, u32 word, u32 seen);
+	void (*forget_fds)(struct platform_thread *t);
 	int (*usage)(struct platform_thread *t, struct rusage *out);
 	u64 (*space_cpu_time)(struct platform_space *s);
 	int (*run)(struct platform_thread *t, struct event *event, int *failed_op);

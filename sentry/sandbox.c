@@ -327,6 +327,7 @@ static void platform_up(const struct platform_ops *ops)
 	err = platform_init(ops, &pc);
 	if (err)
 		give_up_err("cannot start the platform", err);
+	fdtable_tell_by(platform_fd_words(), PLATFORM_FD_WORDS);
 }
 
 /* Threads that run fibers, watch descriptors and make slow host calls. */

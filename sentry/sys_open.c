@@ -162,8 +162,7 @@ s64 sys_close_range(struct task *t, const struct syscall_args *a)
 		copy = fdtable_copy(t->caller.files, FDTABLE_MAX);
 		if (!copy)
 			return -ENOMEM;
-		fdtable_put(t->caller.files);
-		t->caller.files = copy;
+		task_set_files(t, copy);
 	}
 	return fdtable_close_range(t->caller.files, first, last, flags & CLOSE_RANGE_CLOEXEC);
 }

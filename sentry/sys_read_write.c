@@ -4,7 +4,9 @@
  * flushes or advises.
  */
 #include "base/caller.h"
+#include "base/fd_answer.h"
 #include "base/uspace.h"
+#include "fs/notify/inotify.h"
 #include "fs/pipe/splice.h"
 #include "fs/vfs/copy_range.h"
 #include "fs/vfs/fdtable.h"
@@ -29,7 +31,30 @@ static int fd_get_for(int fd, bool write, struct file **out)
 	return -EBADF;
 }
 
-s64 sys_read(struct task *t unused_arg, const struct syscall_args *a)
+/*
+ * Nobody but the caller sees what the next such call does, either, so the platform may answer it.
+ * Unless somebody watches accesses: that is looked at after what a new watch changes.
+ */
+static void tell_platform(struct task *t, int fd, struct file *f)
+{
+	u32 answers = f->ops->answers, word, seen;
+
+	if (!file_readable(f))
+		answers &= ~(u32)(FD_READS_NOTHING | FD_READS_ZEROS);
+	if (!file_writable(f))
+		answers &= ~(u32)FD_TAKES_ALL;
+	if (fd < PLATFORM_FD_ANSWERS && fdtable_tell(t->caller.files, fd, f, &word, &seen) &&
+	    !notify_anybody())
+		platform_thread_answer_fd(t->thread, (unsigned)fd, answers, word, seen);
+}
+
+/* What access_ok() refuses, before anything else is looked at (fs/read_write.c vfs_read). */
+static bool beyond_user_space(u64 addr, u64 n)
+{
+	return addr + n < addr || addr + n > 0x7ffffffff000;
+}
+
+s64 sys_read(struct task *t, const struct syscall_args *a)
 {
 	struct file *f;
 	struct uio u;
@@ -38,12 +63,14 @@ s64 sys_read(struct task *t unused_arg, const struct syscall_args *a)
 	if (n)
 		return n;
 	uio_init_user(&u, arg_ptr(a, 1), min_of(arg_u64(a, 2), MAX_RW_COUNT));
-	n = (s64)arg_u64(a, 2) < 0 ? -EINVAL : file_read(f, &u);
+	n = beyond_user_space(arg_u64(a, 1), arg_u64(a, 2)) ? -EFAULT : file_read(f, &u);
+	if (f->ops->answers)
+		tell_platform(t, arg_int(a, 0), f);
 	file_put(f);
 	return n;
 }
 
-s64 sys_write(struct task *t unused_arg, const struct syscall_args *a)
+s64 sys_write(struct task *t, const struct syscall_args *a)
 {
 	struct file *f;
 	struct uio u;
@@ -52,7 +79,9 @@ s64 sys_write(struct task *t unused_arg, const struct syscall_args *a)
 	if (n)
 		return n;
 	uio_init_user(&u, arg_ptr(a, 1), min_of(arg_u64(a, 2), MAX_RW_COUNT));
-	n = (s64)arg_u64(a, 2) < 0 ? -EINVAL : file_write(f, &u);
+	n = beyond_user_space(arg_u64(a, 1), arg_u64(a, 2)) ? -EFAULT : file_write(f, &u);
+	if (f->ops->answers)
+		tell_platform(t, arg_int(a, 0), f);
 	file_put(f);
 	return n;
 }

@@ -165,6 +165,8 @@ void task_set_files(struct task *t, struct fdtable *files)
 		old = t->caller.files;
 		t->caller.files = files;
 	}
+	if (t->thread)
+		platform_thread_forget_fds(t->thread);
 	/* Closing may park: outside the lock, and after the task has stopped using it. */
 	if (old)
 		fdtable_put(old);

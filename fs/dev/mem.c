@@ -2,6 +2,7 @@
  * The memory devices: /dev/null, zero, full, random and urandom, as null(4),
  * full(4) and random(4) have them.
  */
+#include "base/fd_answer.h"
 #include "base/host.h"
 #include "base/uspace.h"
 #include "fs/dev/chrdev.h"
@@ -109,10 +110,17 @@ static int zero_map(struct file *f unused_arg, int prot unused_arg, bool shared 
 	return 0;
 }
 
-static const struct file_ops null_ops = {.read = null_read, .write = null_write, .seek = null_seek};
-static const struct file_ops zero_ops = {
-    .read = zero_read, .write = null_write, .seek = null_seek, .map = zero_map};
-static const struct file_ops full_ops = {.read = zero_read, .write = full_write, .seek = null_seek};
+static const struct file_ops null_ops = {.read = null_read,
+                                         .write = null_write,
+                                         .seek = null_seek,
+                                         .answers = FD_READS_NOTHING | FD_TAKES_ALL};
+static const struct file_ops zero_ops = {.read = zero_read,
+                                         .write = null_write,
+                                         .seek = null_seek,
+                                         .map = zero_map,
+                                         .answers = FD_READS_ZEROS | FD_TAKES_ALL};
+static const struct file_ops full_ops = {
+    .read = zero_read, .write = full_write, .seek = null_seek, .answers = FD_READS_ZEROS};
 static const struct file_ops random_ops = {
     .read = random_read, .write = random_write, .seek = null_seek, .ioctl = random_ioctl};
 

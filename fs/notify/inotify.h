@@ -19,6 +19,8 @@ struct super;
  * added here; dentry may be NULL.
  */
 void notify_event(struct inode *inode, struct dentry *dentry, u32 mask);
+/* Is there any watch at all? */
+bool notify_anybody(void);
 /* An event in a directory about one of its names. cookie: rename pairs, else 0. */
 void notify_name(struct inode *dir, const char *name, u32 mask, u32 cookie, struct inode *child);
 u32 notify_cookie(void);

@@ -8,6 +8,7 @@
 #include "base/census.h"
 #include "base/account.h"
 #include "fs/vfs/dentry.h"
+#include "fs/vfs/fdtable.h"
 #include "fs/vfs/inode.h"
 #include "fs/vfs/super.h"
 #include <errno.h>
@@ -207,6 +208,8 @@ int inotify_watch_add(struct file *f, struct inode *inode, u32 mask)
 		marks_update_locked(m);
 		census_add(&watch_census, 1);
 		fresh = NULL;
+		/* From now on every access is to be seen. */
+		fdtable_untell();
 	}
 	lock_release(&watches_lock);
 	free(fresh);
@@ -260,16 +263,16 @@ static void deliver(struct inode *i, const struct event *ev)
 	watches_free(&ended);
 }
 
-static bool nobody_watches(void)
+bool notify_anybody(void)
 {
-	return atomic_load_explicit(&total, memory_order_relaxed) == 0;
+	return atomic_load(&total) != 0;
 }
 
 void notify_event(struct inode *inode, struct dentry *dentry, u32 mask)
 {
 	char name[NAME_LEN_MAX + 1];
 
-	if (nobody_watches())
+	if (!notify_anybody())
 		return;
 	u32 isdir = inode_is_dir(inode) ? IN_ISDIR : 0;
 	if (dentry) {
@@ -291,7 +294,7 @@ void notify_event(struct inode *inode, struct dentry *dentry, u32 mask)
 
 void notify_name(struct inode *dir, const char *name, u32 mask, u32 cookie, struct inode *child)
 {
-	if (nobody_watches())
+	if (!notify_anybody())
 		return;
 	deliver(dir, &(struct event){.mask = mask,
 	                             .extra = child && inode_is_dir(child) ? IN_ISDIR : 0,
@@ -328,7 +331,7 @@ void notify_super_unmounted(struct super *sb)
 	struct watch_list ended = LIST_HEAD_INITIALIZER(ended);
 	struct watch *w, *next;
 
-	if (nobody_watches())
+	if (!notify_anybody())
 		return;
 	lock_acquire(&watches_lock);
 	LIST_FOREACH_SAFE (w, &all, all_link, next) {

@@ -79,6 +79,51 @@ static struct file *slot_clear(struct fdtable_slots *s, u32 fd)
 	return f;
 }
 
+/* --- what others have been told ---------------------------------------------------- */
+
+/* Several tables may share a word: then one's change makes the other's users ask again. */
+static _Atomic u32 *tell_words;
+static u32 tell_mask;
+
+void fdtable_tell_by(_Atomic u32 *words, u32 n)
+{
+	tell_words = words;
+	tell_mask = n - 1;
+}
+
+static u32 tell_word(const struct fdtable *t)
+{
+	return (u32)((u64)(uintptr_t)t * 0x9e3779b97f4a7c15ULL >> 32) & tell_mask;
+}
+
+bool fdtable_tell(struct fdtable *t, int fd, const struct file *f, u32 *word, u32 *seen)
+{
+	if (!tell_words || fd < 0 || fd >= FDTABLE_TOLD)
+		return false;
+	lock_guard(&t->lock);
+	if (t->slots->files[fd] != f)
+		return false;
+	t->told |= 1ULL << fd;
+	*word = tell_word(t);
+	*seen = atomic_load(&tell_words[*word]);
+	return true;
+}
+
+void fdtable_untell(void)
+{
+	for (u32 i = 0; tell_words && i <= tell_mask; i++)
+		atomic_fetch_add(&tell_words[i], 1);
+}
+
+static struct file *take_locked(struct fdtable *t, u32 fd)
+{
+	if (fd < FDTABLE_TOLD && (t->told >> fd & 1)) {
+		t->told = 0;
+		atomic_fetch_add(&tell_words[tell_word(t)], 1);
+	}
+	return slot_clear(t->slots, fd);
+}
+
 /* The lowest free descriptor >= min; s->size if the table is full. */
 static u32 slot_find_free(const struct fdtable_slots *s, u32 min)
 {
@@ -316,7 +361,7 @@ int fdtable_install_at(struct fdtable *t, struct file *f, int fd, u64 limit, boo
 	err = grow_locked(t, (u32)fd);
 	if (!err) {
 		if (t->slots->files[fd])
-			old = slot_clear(t->slots, (u32)fd);
+			old = take_locked(t, (u32)fd);
 		slot_fill(t->slots, (u32)fd, f, cloexec);
 	}
 	lock_release(&t->lock);
@@ -334,7 +379,7 @@ int fdtable_remove(struct fdtable *t, int fd, struct file **out)
 
 	lock_acquire(&t->lock);
 	if (fd >= 0 && (u32)fd < t->slots->size && t->slots->files[fd]) {
-		*out = slot_clear(t->slots, (u32)fd);
+		*out = take_locked(t, (u32)fd);
 		err = 0;
 	}
 	lock_release(&t->lock);
@@ -364,7 +409,7 @@ int fdtable_close_range(struct fdtable *t, u32 first, u32 last, bool cloexec_onl
 			for (; fd < t->slots->size && fd <= last; fd = slot_next(t->slots, fd + 1))
 				bit_set(t->slots->cloexec, fd, true);
 		} else if (fd < t->slots->size && fd <= last) {
-			f = slot_clear(t->slots, fd);
+			f = take_locked(t, fd);
 		}
 		lock_release(&t->lock);
 		if (!f)
@@ -384,8 +429,7 @@ void fdtable_close_on_exec(struct fdtable *t)
 		while (w < t->slots->size / BITS && t->slots->cloexec[w] == 0)
 			w++;
 		if (w < t->slots->size / BITS)
-			f = slot_clear(t->slots,
-			               w * BITS + (u32)__builtin_ctzll(t->slots->cloexec[w]));
+			f = take_locked(t, w * BITS + (u32)__builtin_ctzll(t->slots->cloexec[w]));
 		lock_release(&t->lock);
 		if (!f)
 			return;

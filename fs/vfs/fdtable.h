@@ -12,6 +12,7 @@ struct fdtable {
 	struct ref ref;
 	struct lock lock;
 	struct fdtable_slots *slots; /* guarded by lock */
+	u64 told; /* guarded by lock; descriptors of fdtable_tell, a bit for each */
 };
 
 #define FDTABLE_MAX (1 << 20)
@@ -39,6 +40,16 @@ must_check int fdtable_remove(struct fdtable *t, int fd, struct file **out);
 int fdtable_close(struct fdtable *t, int fd); /* close(2): flush result */
 int fdtable_close_range(struct fdtable *t, u32 first, u32 last, bool cloexec_only_mark);
 void fdtable_close_on_exec(struct fdtable *t);
+/*
+ * For who answers calls of a descriptor in the sentry's place (base/fd_answer.h). words: n of them,
+ * a power of two, set once at start. fdtable_tell: true if fd is f, and *words[*word] will no
+ * longer be *seen once it is not, before whoever changes that returns; fd < FDTABLE_TOLD.
+ * fdtable_untell: whatever has been told is void.
+ */
+#define FDTABLE_TOLD 64
+void fdtable_tell_by(_Atomic u32 *words, u32 n);
+must_check bool fdtable_tell(struct fdtable *t, int fd, const struct file *f, u32 *word, u32 *seen);
+void fdtable_untell(void);
 int fdtable_get_cloexec(struct fdtable *t, int fd); /* 0, 1, -EBADF */
 int fdtable_set_cloexec(struct fdtable *t, int fd, bool on);
 /* Next open descriptor >= fd, or -1: for /proc/PID/fd. */

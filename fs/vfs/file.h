@@ -76,6 +76,7 @@ struct file_ops {
 	 * it takes no mutex. Absent: not counted.
 	 */
 	void (*unmapped)(struct file *f, int prot, bool shared);
+	u8 answers; /* enum fd_answer: reads and writes that no one but their caller sees */
 	bool async; /* O_ASYNC means something: readiness is announced by a signal, too */
 	/* Lines for /proc/PID/fdinfo. Absent: none beyond pos/flags/mnt_id. */
 	void (*fdinfo)(struct file *f, char *buf, size_t n);

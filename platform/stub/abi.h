@@ -160,6 +160,9 @@ struct stub_context {
 	/* The stub's own, for its waiting policy. */
 	u32 waits, vain_waits;
 	u64 sleeps, rings;
+	/* Descriptors that it may answer for, while shared->fd_word[fd_word] is fd_seen. */
+	u32 fd_word, fd_seen;
+	u8 fd_answers[PLATFORM_FD_ANSWERS];
 	_Alignas(64) struct stub_request request;
 	/* With the reply's beginning in its line: what most replies say comes with the word that it
 	 * is there. */
@@ -205,10 +208,12 @@ struct stub_shared {
 	_Alignas(64) _Atomic u32 spin_limit; /* in time stamp counter ticks; 0: never wait awake */
 	/* 1 + the CPU of the only worker, when it last looked around; 0: there are several. */
 	_Atomic u32 worker_cpu;
+	_Alignas(64) _Atomic u32 fd_word[PLATFORM_FD_WORDS];
 	/* uname(2); the number is odd while they change. */
 	_Alignas(64) _Atomic u32 names_seq;
 	struct new_utsname names;
 	_Alignas(PAGE_SIZE) struct marshal_desc marshal[MARSHAL_NR];
+	_Alignas(PAGE_SIZE) u8 zeros[PAGE_SIZE];
 };
 
 /* What the zygote needs to become a stub; the page stays, private to each stub. */

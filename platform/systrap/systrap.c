@@ -136,6 +136,27 @@ static void set_names(const struct new_utsname *names)
 	atomic_fetch_add(&s->names_seq, 1);
 }
 
+static _Atomic u32 *fd_words(void)
+{
+	return systrap.shared->fd_word;
+}
+
+static void forget_fds(struct platform_thread *pt)
+{
+	struct stub_context *ctx = systrap_thread(pt)->ctx;
+	memset(ctx->fd_answers, 0, sizeof(ctx->fd_answers));
+}
+
+static void answer_fd(struct platform_thread *pt, unsigned fd, u32 answers, u32 word, u32 seen)
+{
+	struct stub_context *ctx = systrap_thread(pt)->ctx;
+	if (ctx->fd_word != word || ctx->fd_seen != seen)
+		forget_fds(pt);
+	ctx->fd_word = word;
+	ctx->fd_seen = seen;
+	ctx->fd_answers[fd % PLATFORM_FD_ANSWERS] = (u8)answers;
+}
+
 const struct platform_ops systrap_platform = {
     .name = "systrap",
     .unsupported = systrap_unsupported,
@@ -157,6 +178,9 @@ const struct platform_ops systrap_platform = {
     .set_parent = set_parent,
     .set_any_cpu = set_any_cpu,
     .set_names = set_names,
+    .fd_words = fd_words,
+    .answer_fd = answer_fd,
+    .forget_fds = forget_fds,
     .usage = thread_usage,
     .space_cpu_time = space_cpu_time,
     .run = thread_run,

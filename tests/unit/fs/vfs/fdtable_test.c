@@ -162,3 +162,55 @@ Test(fdtable, races)
 	cr_assert_eq(ref_count(&f->ref), 1);
 	file_put(f);
 }
+
+/* Each way to make a descriptor another file changes the word that who was told of it looks at. */
+Test(fdtable, who_was_told_learns_of_changes)
+{
+	static _Atomic u32 words[4];
+	struct fdtable *t = caller()->files, *copy;
+	struct file *f = some_file(), *other = some_file(), *out;
+	u32 word, seen, i;
+
+	cr_assert(!fdtable_tell(t, 0, f, &word, &seen), "nobody listens");
+	fdtable_tell_by(words, array_size(words));
+	for (i = 0; i < 5; i++)
+		cr_assert_eq(fdtable_install(t, file_get(f), 0, 1024, true), (int)i);
+	cr_assert(!fdtable_tell(t, 0, other, &word, &seen));
+	cr_assert(!fdtable_tell(t, 7, f, &word, &seen));
+	cr_assert(!fdtable_tell(t, -1, f, &word, &seen));
+	cr_assert(!fdtable_tell(t, FDTABLE_TOLD, f, &word, &seen));
+
+#define CHANGES(what)                                                                              \
+	do {                                                                                       \
+		cr_assert(fdtable_tell(t, (int)i, f, &word, &seen));                               \
+		cr_assert_eq(words[word], seen);                                                   \
+		what;                                                                              \
+		cr_assert_neq(words[word], seen);                                                  \
+	} while (0)
+	i = 0;
+	CHANGES(ok(fdtable_close(t, 0)));
+	i = 1;
+	CHANGES(cr_assert_eq(fdtable_install_at(t, file_get(other), 1, 1024, false), 1));
+	i = 2;
+	CHANGES(ok(fdtable_remove(t, 2, &out)));
+	file_put(out);
+	i = 3;
+	CHANGES(ok(fdtable_close_range(t, 3, 3, false)));
+	i = 4;
+	CHANGES(fdtable_untell());
+	CHANGES(fdtable_close_on_exec(t));
+
+	/* What is done to a copy is no affair of this one. */
+	cr_assert_eq(fdtable_install(t, file_get(f), 4, 1024, false), 4);
+	cr_assert(fdtable_tell(t, 4, f, &word, &seen));
+	copy = fdtable_copy(t, FDTABLE_MAX);
+	ok(fdtable_close(copy, 4));
+	cr_assert_eq(words[word], seen);
+	fdtable_put(copy);
+	/* Nor that of a descriptor that nobody was told of. */
+	ok(fdtable_close(t, 1));
+	cr_assert_eq(words[word], seen);
+	fdtable_tell_by(NULL, 1);
+	file_put(f);
+	file_put(other);
+}
