@@ -450,9 +450,8 @@ void space_init(void)
 	mutex_init(&zygote_mutex, RANK_ZYGOTE);
 }
 
-int space_create(struct platform_space **space, struct platform_thread **out)
+int space_bear(struct platform_space **space, struct systrap_thread **out)
 {
-	struct systrap_thread *child;
 	int err;
 	mutex_acquire(&zygote_mutex);
 	/* The first time, it may still be on its way to its first trap. */
@@ -462,11 +461,18 @@ int space_create(struct platform_space **space, struct platform_thread **out)
 		systrap.warden = (u32)systrap.zygote->ctx->request.value;
 		systrap.zygote_ready = true;
 	}
-	err = spawn(systrap.zygote, space, &child);
+	err = spawn(systrap.zygote, space, out);
 	/* This fiber may end before the zygote's next exchange; nobody may still want to unpark it.
 	 */
 	armed_quiesce();
 	mutex_release(&zygote_mutex);
+	return err;
+}
+
+int space_create(struct platform_space **space, struct platform_thread **out)
+{
+	struct systrap_thread *child;
+	int err = spare_take(space, &child);
 	if (err)
 		return err;
 	*out = &child->base;

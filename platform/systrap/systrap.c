@@ -8,6 +8,7 @@
  *	armed.c     what workers look at		guestmem.c  copying
  *	sigframe.c  signal frames and FPU state		probe.c     what the host must have
  *	overdue.c   who does not answer			stock.c     spaces made ahead
+ *	spare.c     a stub made ahead
  *	patch.c     call sites that do not trap		patch_plan.c  which, and how
  *	patch_slot.c  the code of one			patch_site.c  which there are
  *	patch_text.c  text that is mapped rewritten	text.c      copies of text, for all
@@ -105,6 +106,7 @@ static void systrap_shutdown(void)
 {
 	/* Stubs are killed one by one as their threads exit; the zygote has no other end. */
 	systrap.ending = true;
+	spare_end();
 	if (systrap.zygote_space)
 		space_kill(systrap.zygote_space);
 }

@@ -182,6 +182,14 @@ void permits_drop(struct systrap_thread *t);
 void permits_clone(struct systrap_thread *t, u64 flags, u64 tid_word);
 void permits_clone_done(struct systrap_thread *t);
 
+/* Has the zygote fork a stub, which stands still in its first trap. */
+must_check int space_bear(struct platform_space **space, struct systrap_thread **thread);
+
+/* spare.c: such a stub made ahead. */
+must_check int spare_take(struct platform_space **space, struct systrap_thread **thread);
+/* It need not outlive the sandbox. */
+void spare_end(void);
+
 /* stock.c: spaces made ahead. */
 must_check int stock_take(struct platform_space **out);
 
