@@ -49,18 +49,24 @@ struct stub_segment {
 #define STUB_OUT_SEGMENTS 8
 
 /*
- * The first line is all that most calls need, and the only one of the request that then travels
- * between the cores, with what they bring along: what nobody reads stays where it was written.
+ * What there is to most requests. It comes with the word that says that it is there, in one line,
+ * and lies where the reply's beginning will: by then it has been taken.
  */
-struct stub_request {
-	u32 kind;
-	u32 segments;
-	u32 nr;     /* REQUEST_SYSCALL */
-	u16 weight; /* REQUEST_SYSCALL: how many traps this one stands for */
-	u16 fast; /* REQUEST_SYSCALL: by a rewritten site; regs need be looked at only if asked for
-	           */
+struct stub_call {
+	u8 kind;     /* enum stub_request_kind */
+	u8 segments; /* how many of the request's */
+	u8 fast; /* REQUEST_SYSCALL: by a rewritten site; regs need be looked at only if asked for
+	          */
+	u8 pad;
+	u32 nr; /* REQUEST_SYSCALL */
 	u64 arg[6];
+};
+_Static_assert(sizeof(struct stub_call) == 56, "one line, with the state");
+
+/* The rest: what nobody reads stays where it was written, and does not travel between the cores. */
+struct stub_request {
 	struct stub_segment segment[STUB_IN_SEGMENTS];
+	u32 weight; /* REQUEST_SYSCALL: how many traps this one stands for */
 	u32 failed_op;
 	s32 signo;
 	s32 code;
@@ -70,7 +76,6 @@ struct stub_request {
 	stack_t altstack; /* VERB_FRAME_POP */
 	struct user_regs_struct regs;
 };
-_Static_assert(offsetof(struct stub_request, segment) == 64, "one line");
 
 enum stub_verb {
 	VERB_RESUME,     /* host operations, copy-out, registers, back to guest code */
@@ -164,12 +169,14 @@ struct stub_context {
 	u32 fd_word, fd_seen;
 	u8 fd_answers[PLATFORM_FD_ANSWERS];
 	_Alignas(64) struct stub_request request;
-	/* With the reply's beginning in its line: what most replies say comes with the word that it
-	 * is there. */
+	/* With what most requests and replies say in its line. */
 	_Alignas(64) _Atomic u32 state;
 	/* Where the thread was when it lost patience: set before it sleeps. */
 	_Atomic u32 cpu;
-	struct stub_reply reply;
+	union {
+		struct stub_call call;
+		struct stub_reply reply;
+	};
 	_Alignas(STUB_HEADER_SIZE) u8 window[STUB_WINDOW_SIZE];
 };
 _Static_assert(sizeof(struct stub_context) == STUB_CONTEXT_SIZE, "layout.h says how large");

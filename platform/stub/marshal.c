@@ -11,14 +11,13 @@
 #define MARSHAL_MAX 32768u
 #define PATH_MAX    4096u
 
-void marshal_call(struct stub_context *ctx, const struct host_sigcontext *mc, u64 nr)
+u32 marshal_call(struct stub_context *ctx, const struct host_sigcontext *mc, u64 nr)
 {
 	struct stub_request *rq = &ctx->request;
 	const struct marshal_desc *desc;
 	u32 used = 0, count = 0;
-	rq->segments = 0;
 	if (nr >= MARSHAL_NR)
-		return;
+		return 0;
 	desc = &stub_shared()->marshal[nr];
 	/* Most calls have no buffers: one look at all six kinds would need a wider table, so stop
 	 * early. */
@@ -55,7 +54,7 @@ void marshal_call(struct stub_context *ctx, const struct host_sigcontext *mc, u6
 		rq->segment[count++] = (struct stub_segment){addr, (u32)got, used};
 		used = (used + (u32)got + 63) & ~63u;
 	}
-	rq->segments = count;
+	return count;
 }
 
 bool marshal_deliver(const struct stub_context *ctx, const struct stub_reply *reply)

@@ -93,7 +93,7 @@ void handover_wait(struct stub_context *ctx);
 must_check bool handover_wait_some(struct stub_context *ctx);
 
 /* marshal.c */
-void marshal_call(struct stub_context *ctx, const struct host_sigcontext *mc, u64 nr);
+u32 marshal_call(struct stub_context *ctx, const struct host_sigcontext *mc, u64 nr);
 bool marshal_deliver(const struct stub_context *ctx, const struct stub_reply *reply);
 
 /* direct.c: calls that need no sentry. True if the call has been answered in mc->rax. */

@@ -77,10 +77,12 @@ static void alignment_check_off(void)
 	__asm__ volatile("pushfq; andl $~0x40000, (%%rsp); popfq" ::: "memory", "cc");
 }
 
-static void request_fault(struct stub_request *rq, int signo, const struct host_frame *frame)
+static void request_fault(struct stub_context *ctx, int signo, const struct host_frame *frame)
 {
 	const struct host_sigcontext *mc = &frame->uc.mc;
-	rq->kind = REQUEST_FAULT;
+	struct stub_request *rq = &ctx->request;
+	ctx->call.kind = REQUEST_FAULT;
+	ctx->call.segments = 0;
 	rq->signo = signo;
 	rq->code = frame->info.code;
 	rq->addr = frame->info.addr;
@@ -92,8 +94,8 @@ static void request_fault(struct stub_request *rq, int signo, const struct host_
 static void request_interrupt(struct stub_context *ctx, struct host_frame *frame)
 {
 	registers_save(&ctx->request.regs, &frame->uc.mc, ~0ULL);
-	ctx->request.kind = REQUEST_INTERRUPT;
-	ctx->request.segments = 0;
+	ctx->call.kind = REQUEST_INTERRUPT;
+	ctx->call.segments = 0;
 }
 
 /* A wait on a guest futex ended early: the sentry decides whether to restart it. */
@@ -101,21 +103,24 @@ static void request_interrupted_wait(struct stub_context *ctx, const struct host
 {
 	registers_save(&ctx->request.regs, mc, __NR_futex);
 	ctx->request.regs.rax = (u64)-EINTR;
-	ctx->request.kind = REQUEST_INTERRUPT;
-	ctx->request.segments = 0;
+	ctx->call.kind = REQUEST_INTERRUPT;
+	ctx->call.segments = 0;
 }
 
-static void request_arguments(struct stub_request *rq, const struct host_sigcontext *mc, u64 nr,
-                              bool fast)
+/* Last of all, and at once: workers look at this line all the time, and would take it away. */
+static void request_arguments(struct stub_call *c, const struct host_sigcontext *mc, u64 nr,
+                              u32 segments, bool fast)
 {
-	rq->nr = (u32)nr;
-	rq->fast = fast;
-	rq->arg[0] = mc->rdi;
-	rq->arg[1] = mc->rsi;
-	rq->arg[2] = mc->rdx;
-	rq->arg[3] = mc->r10;
-	rq->arg[4] = mc->r8;
-	rq->arg[5] = mc->r9;
+	c->kind = REQUEST_SYSCALL;
+	c->segments = (u8)segments;
+	c->fast = fast;
+	c->nr = (u32)nr;
+	c->arg[0] = mc->rdi;
+	c->arg[1] = mc->rsi;
+	c->arg[2] = mc->rdx;
+	c->arg[3] = mc->r10;
+	c->arg[4] = mc->r8;
+	c->arg[5] = mc->r9;
 }
 
 /*
@@ -126,6 +131,7 @@ static void request_arguments(struct stub_request *rq, const struct host_sigcont
 static bool request_call(struct stub_context *ctx, struct host_sigcontext *mc, u64 nr, bool sample)
 {
 	bool sampled = sample && ctx->self && ++ctx->traps % SAMPLE_EVERY == 0;
+	u32 segments;
 	ctx->request.weight = sampled ? SAMPLE_EVERY : 1;
 	if (ctx->direct && !sampled && direct_call(ctx, mc, nr)) {
 		if (nr != __NR_futex || mc->rax != (u64)-EINTR)
@@ -135,10 +141,9 @@ static bool request_call(struct stub_context *ctx, struct host_sigcontext *mc, u
 	}
 	/* As ptrace shows it: a call that nobody implements. */
 	mc->rax = (u64)-ENOSYS;
-	marshal_call(ctx, mc, nr);
-	request_arguments(&ctx->request, mc, nr, !sample);
+	segments = marshal_call(ctx, mc, nr);
 	registers_save(&ctx->request.regs, mc, nr);
-	ctx->request.kind = REQUEST_SYSCALL;
+	request_arguments(&ctx->call, mc, nr, segments, !sample);
 	return true;
 }
 
@@ -198,7 +203,7 @@ void trap_entry(int signo, struct host_siginfo *info, struct host_ucontext *uc)
 			refused->uc.mc.fpstate = mc->fpstate;
 			*mc = refused->uc.mc;
 		} else if (mc->rip == (u64)zygote_trap) {
-			ctx->request.kind = REQUEST_DONE;
+			ctx->call.kind = REQUEST_DONE;
 			ctx->request.result = 0;
 			handover(ctx);
 			trap_serve(ctx, frame);
@@ -224,9 +229,8 @@ void trap_entry(int signo, struct host_siginfo *info, struct host_ucontext *uc)
 			return;
 		interrupted_guest(ctx, frame);
 	} else {
-		request_fault(&ctx->request, signo, frame);
+		request_fault(ctx, signo, frame);
 		registers_save(&ctx->request.regs, mc, nr);
-		ctx->request.segments = 0;
 	}
 	handover(ctx);
 	trap_serve(ctx, frame);
@@ -253,7 +257,7 @@ static bool resume(struct stub_context *ctx, struct host_sigcontext *mc, struct 
 	if (reply->ops) {
 		bool ok = hostops_run(ctx, &result, &has_result, &interrupted);
 		if (!ok) {
-			ctx->request.kind = REQUEST_OPS_FAILED;
+			ctx->call.kind = REQUEST_OPS_FAILED;
 			return false;
 		}
 	}
@@ -317,7 +321,7 @@ static void serve(struct stub_context *ctx, struct host_sigcontext *mc, struct h
 			continue;
 		case VERB_OPS:
 			if (!hostops_run(ctx, &result, &has_result, &interrupted)) {
-				rq->kind = REQUEST_OPS_FAILED;
+				ctx->call.kind = REQUEST_OPS_FAILED;
 				handover(ctx);
 				continue;
 			}
@@ -363,7 +367,7 @@ static void serve(struct stub_context *ctx, struct host_sigcontext *mc, struct h
 		default:
 			result = -ENOSYS;
 		}
-		rq->kind = REQUEST_DONE;
+		ctx->call.kind = REQUEST_DONE;
 		rq->result = result;
 		handover(ctx);
 	}

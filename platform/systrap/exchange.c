@@ -162,7 +162,8 @@ s64 exchange_verb(struct systrap_thread *t, enum stub_verb verb)
 {
 	if (!exchange(t, verb))
 		return -ESRCH;
-	if (t->ctx->request.kind == REQUEST_OPS_FAILED || t->ctx->request.kind == REQUEST_DONE)
+	u8 kind = t->ctx->call.kind;
+	if (kind == REQUEST_OPS_FAILED || kind == REQUEST_DONE)
 		return t->ctx->request.result;
 	return -EIO;
 }
@@ -191,16 +192,16 @@ void request_registers(struct systrap_thread *t)
 /* A call by a rewritten site: most of the registers are never looked at. */
 static void request_call(struct systrap_thread *t)
 {
-	const struct stub_request *rq = &t->ctx->request;
+	const struct stub_call *c = &t->ctx->call;
 	struct user_regs_struct *r = &t->base.regs;
-	r->orig_rax = rq->nr;
+	r->orig_rax = c->nr;
 	r->rax = (u64)-ENOSYS;
-	r->rdi = rq->arg[0];
-	r->rsi = rq->arg[1];
-	r->rdx = rq->arg[2];
-	r->r10 = rq->arg[3];
-	r->r8 = rq->arg[4];
-	r->r9 = rq->arg[5];
+	r->rdi = c->arg[0];
+	r->rsi = c->arg[1];
+	r->rdx = c->arg[2];
+	r->r10 = c->arg[3];
+	r->r8 = c->arg[4];
+	r->r9 = c->arg[5];
 	t->base.regs_late = true;
 	t->base.site = 0;
 	atomic_fetch_add_explicit(&systrap_stats.fast_calls, 1, memory_order_relaxed);
@@ -457,7 +458,7 @@ int thread_run(struct platform_thread *pt, struct event *event, int *failed_op)
 
 	if (!exchange(t, VERB_RESUME))
 		return death(t, event);
-	kind = rq->kind;
+	kind = t->ctx->call.kind;
 	if (kind == REQUEST_OPS_FAILED) {
 		s64 result = rq->result;
 		u32 failed = rq->failed_op;
@@ -466,7 +467,7 @@ int thread_run(struct platform_thread *pt, struct event *event, int *failed_op)
 		return result < 0 && result >= -4095 ? (int)result : -EIO;
 	}
 	pt->regs_changed = pt->reset_fpu = false;
-	if (kind == REQUEST_SYSCALL && rq->fast)
+	if (kind == REQUEST_SYSCALL && t->ctx->call.fast)
 		request_call(t);
 	else
 		request_registers(t);

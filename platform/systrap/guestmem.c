@@ -42,7 +42,7 @@ size_t space_write(struct platform_space *s, u64 dst, const void *src, size_t n)
 void guestmem_begin(struct systrap_thread *t)
 {
 	const struct stub_request *rq = &t->ctx->request;
-	u32 count = rq->segments;
+	u32 count = t->ctx->call.segments;
 	t->ins = t->outs = 0;
 	t->window_used = 0;
 	if (count > STUB_IN_SEGMENTS)

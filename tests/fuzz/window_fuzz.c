@@ -58,7 +58,7 @@ static void take_request(struct input *in)
 	struct stub_request *rq = &thread.ctx->request;
 	u32 used = 0;
 
-	rq->segments = honest ? input_u8(in) % (STUB_IN_SEGMENTS + 1) : input_u32(in);
+	thread.ctx->call.segments = honest ? input_u8(in) % (STUB_IN_SEGMENTS + 1) : input_u8(in);
 	for (u32 i = 0; i < STUB_IN_SEGMENTS; i++) {
 		size_t n;
 		u64 at;

@@ -147,10 +147,10 @@ static void structured(struct stub_context *ctx, uint64_t *r)
 
 	switch (next_random(r) % 8) {
 	case 0:
-		rq->kind = (uint32_t)(next_random(r) % 7);
+		ctx->call.kind = (uint8_t)(next_random(r) % 7);
 		break;
 	case 1:
-		rq->segments = (uint32_t)nasty(r);
+		ctx->call.segments = (uint8_t)nasty(r);
 		break;
 	case 2:
 		s->addr = nasty(r);
@@ -258,9 +258,14 @@ static void forged(void *arg)
 		for (size_t i = 0; i < sizeof(*rq) / 8; i++)
 			if (next_random(&r) % 3)
 				words[i] = nasty(&r);
-		rq->kind = (uint32_t)(next_random(&r) % 6);
+		ctx->call.fast = next_random(&r) % 4 == 0;
+		ctx->call.nr = (uint32_t)nasty(&r);
+		for (unsigned i = 0; i < 6; i++)
+			if (next_random(&r) % 3)
+				ctx->call.arg[i] = nasty(&r);
+		ctx->call.kind = (uint8_t)(next_random(&r) % 6);
 		if (next_random(&r) % 2)
-			rq->segments = (uint32_t)(next_random(&r) % 7);
+			ctx->call.segments = (uint8_t)(next_random(&r) % 7);
 		for (unsigned i = 0; i < STUB_IN_SEGMENTS; i++)
 			if (next_random(&r) % 2)
 				rq->segment[i] =
@@ -324,7 +329,7 @@ static void *fork_liar(void *arg)
 	for (;;) {
 		if (atomic_load(&ctx->state) != STUB_REPLY || ctx->reply.verb != VERB_FORK)
 			continue;
-		ctx->request.kind = REQUEST_DONE;
+		ctx->call.kind = REQUEST_DONE;
 		ctx->request.result =
 		    next_random(&r) % 2 ? (int64_t)(next_random(&r) % 65536) : (int64_t)nasty(&r);
 		if (next_random(&r) % 2)
