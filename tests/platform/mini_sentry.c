@@ -341,7 +341,7 @@ static bool syscall_run(struct task *t)
 		r->rax = (u64)copy_in_str(path, uptr_make(r->rdi), sizeof(path));
 		break;
 	case CALL_HOLD:
-		r->rax = mini.held = mini.hold();
+		mini.held = r->rax = mini.hold();
 		break;
 	case CALL_HELD:
 		r->rax = mini.held;
