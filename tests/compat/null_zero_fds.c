@@ -31,7 +31,7 @@ static int open_often(const char *path)
 	int fd = open(path, O_RDWR);
 
 	if (fd < 0)
-		die(path);
+		die("%s", path);
 	often(fd, true, 1);
 	often(fd, false, 1);
 	return fd;
