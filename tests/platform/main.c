@@ -5,6 +5,7 @@
  */
 #include "base/host.h"
 #include "base/sched_internal.h"
+#include "base/timer.h"
 #include "base/types.h"
 #include "platform/systrap/systrap.h"
 #include "tests/platform/mini_sentry.h"
@@ -319,16 +320,19 @@ static void test_sites_signals(void)
 }
 
 static struct systrap_thread *asker;
+static u64 rings_allowed; /* while it was held up */
 
 /* The only worker says that it sleeps, and for a while does not hear the bell. */
 static u64 hold(void)
 {
-	u64 before, rings;
+	u64 before, rings, since = time_monotonic();
 	doorbell_sleep_begin();
 	before = asker->ctx->rings;
 	nap(100000);
 	rings = asker->ctx->rings - before;
 	doorbell_sleep_end();
+	/* One every 10 ms in the end; a busy host may hold this thread up longer than it asked. */
+	rings_allowed = 30 + (time_monotonic() - since) / 2000000;
 	return rings;
 }
 
@@ -352,7 +356,7 @@ static void test_rings(void)
 		nap(1000);
 	/* Where nobody may wait awake, the asker has rung before, each time. */
 	expect(mini.held > 0 || !systrap.may_spin);
-	expect(mini.held < 100);
+	expect(mini.held <= rings_allowed);
 	mini.held += mini.held == 0;
 	expect(mini_wait());
 }
