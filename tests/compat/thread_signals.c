@@ -8,12 +8,13 @@
 
 static __thread int mine;
 static __thread sigjmp_buf env;
-static volatile int ready, ticks;
+static volatile int ready, ticks, taken;
 
 static void on_usr1(int sig)
 {
 	(void)sig;
 	mine++;
+	__atomic_add_fetch(&taken, 1, __ATOMIC_SEQ_CST);
 }
 
 static void on_segv(int sig)
@@ -78,8 +79,12 @@ int main(void)
 		sched_yield();
 	for (int i = 0; i < 4; i++)
 		for (int k = 0; k <= i; k++) {
+			int before = taken;
+
 			pthread_kill(t[i], SIGUSR1);
-			msleep(5);
+			/* Two of them that are pending are one. */
+			while (taken == before)
+				msleep(1);
 		}
 	for (int i = 0; i < 4; i++) {
 		pthread_join(t[i], &ret);
