@@ -119,9 +119,10 @@ u64 clock_deadline(const struct clock *c, u64 when)
 	if (c->kind == CLOCK_KIND_CPU) {
 		/* It runs at most once for each CPU; how fast it will is unknown. */
 		u64 speed = c->task ? 1 : (u64)__builtin_popcountll(kernel.cpus_online);
-		left = left / speed;
+		/* However little is left: whoever looks again at once would keep those from running
+		 * for whose time he waits. */
 		if (left)
-			left = min_of(max_of(left, CPU_POLL_MIN), CPU_POLL_MAX);
+			left = min_of(max_of(left / speed, CPU_POLL_MIN), CPU_POLL_MAX);
 	}
 	if (left >= NSEC_MAX - mono)
 		return NO_DEADLINE;
