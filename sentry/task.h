@@ -86,8 +86,9 @@ struct thread_group {
 	                    it */
 	u32 nlive;       /* threads that have not begun to exit */
 	u32 exec_id, parent_exec_id; /* a parent that has exec'd gets SIGCHLD, whatever was asked */
-	int cld_pending;    /* CLD_STOPPED or CLD_CONTINUED that SIGCONT owes the parent, or 0 */
-	bool group_exiting; /* exit_group or a fatal signal: group_exit_status holds */
+	int cld_pending; /* CLD_STOPPED or CLD_CONTINUED that SIGCONT owes the parent, or 0 */
+	/* exit_group or a fatal signal: group_exit_status holds. Read without the lock, too. */
+	_Atomic bool group_exiting;
 	int group_exit_status;
 	struct task *exec_task;        /* the thread that is in execve, others are dying */
 	u32 stop_count;                /* threads still to stop */
@@ -157,9 +158,9 @@ struct task {
 	int exit_code;
 
 	/* S */
-	bool exiting;   /* has begun to exit: takes no more signals */
-	u64 blocked;    /* signal mask */
-	u64 saved_mask; /* of sigsuspend, ppoll...: restored by delivery */
+	_Atomic bool exiting; /* has begun to exit: takes no more signals; read without, too */
+	u64 blocked;          /* signal mask */
+	u64 saved_mask;       /* of sigsuspend, ppoll...: restored by delivery */
 	bool restore_mask;
 	struct sigqueue_list pending;
 	bool stopped;      /* stands still with its group; a tracee stops by trace */
