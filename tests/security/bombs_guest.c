@@ -146,6 +146,53 @@ static unsigned bomb_deep(void)
 	return n;
 }
 
+/*
+ * Symbolic links that lead nowhere: to themselves, to each other, in a chain of twenty thousand;
+ * and a pair of each level that doubles the way, 2^64 of them. Each that is followed counts, to
+ * forty.
+ */
+static unsigned bomb_links(void)
+{
+	static char across[4096];
+	char name[64], target[128];
+	struct stat st;
+	unsigned n = 0;
+
+	NEED(mkdir("/tmp/links", 0700) == 0 && chdir("/tmp/links") == 0);
+	NEED(symlink("self", "self") == 0 && symlink("b", "a") == 0 && symlink("a", "b") == 0);
+	NEED(symlink(".", "here") == 0);
+	for (unsigned level = 0; level < 64; level++) {
+		snprintf(name, sizeof(name), "x%u", level);
+		snprintf(target, sizeof(target), "x%u/x%u", level + 1, level + 1);
+		NEED(symlink(target, name) == 0);
+	}
+	NEED(symlink(".", "x64") == 0);
+	for (; n < 20000; n++) {
+		snprintf(name, sizeof(name), "c%u", n);
+		snprintf(target, sizeof(target), "c%u", n + 1);
+		if (symlink(target, name) < 0)
+			break;
+	}
+	for (unsigned i = 0; i + 5 < sizeof(across); i += 5)
+		memcpy(across + i, "here/", 5);
+#define LOOPS(call) NEED((call) == -1 && errno == ELOOP)
+	for (const char *const *p = (const char *const[]){"self", "a", "x0", "c0", across, NULL};
+	     *p; p++) {
+		LOOPS(open(*p, O_RDONLY));
+		LOOPS(stat(*p, &st));
+		LOOPS(chdir(*p));
+		LOOPS(access(*p, F_OK));
+		LOOPS(truncate(*p, 0));
+		LOOPS(syscall(SYS_execve, *p, NULL, NULL));
+	}
+	across[5 * 40] = 0;
+	NEED(stat(across, &st) == 0);
+	snprintf(name, sizeof(name), "c%u", n - 40);
+	NEED(stat(name, &st) == -1 && errno == ENOENT);
+	errno = 0;
+	return n;
+}
+
 static void bomb(void *arg)
 {
 	const char *kind = arg;
@@ -205,6 +252,9 @@ static void bomb(void *arg)
 		say(kind, 1 << 20);
 	} else if (!strcmp(kind, "deep")) {
 		n = bomb_deep();
+		say(kind, n);
+	} else if (!strcmp(kind, "links")) {
+		n = bomb_links();
 		say(kind, n);
 	} else if (!strcmp(kind, "files")) {
 		/* By several processes, none of which gets all of them. */
