@@ -39,6 +39,8 @@
 
 /* How long a child that is not there yet is given before the next look. */
 #define WAIT_STEP_NS 200000
+/* And one that may not be traced yet. */
+#define SEIZE_PATIENCE_NS 10000000000ULL
 
 static struct vdso vdso;
 /* Where the zygote waits; the copy to be moved follows it, and where the vDSO is put aside. */
@@ -225,12 +227,29 @@ static int await_waiting(struct ptrace_thread *t)
 	}
 }
 
+/*
+ * The host lets nobody trace a process that has changed its rights and not said since that it
+ * may be looked at: a moment in the child's shedding.
+ */
+static int seize(void)
+{
+	u64 give_up = time_monotonic() + SEIZE_PATIENCE_NS;
+	int err;
+
+	for (;;) {
+		err = (int)tracer_request(PTRACE_SEIZE, zygote_pid, 0, (void *)TRACE_OPTIONS);
+		if (err != -EPERM || time_monotonic() > give_up)
+			return err;
+		(void)!fiber_sleep(time_monotonic() + WAIT_STEP_NS);
+	}
+}
+
 static int zygote_set_up(void)
 {
 	struct platform_space *space;
 	struct setup s = {0};
 
-	s.err = tracer_request(PTRACE_SEIZE, zygote_pid, 0, (void *)TRACE_OPTIONS);
+	s.err = seize();
 	if (!s.err)
 		s.err = space_adopt(zygote_pid, &space, &s.t);
 	if (!s.err)
