@@ -21,12 +21,11 @@ static const u8 next_bytes[] = {0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27, 
 _Static_assert(PATCH_TABLE == 0x61ec0000 && PATCH_TABLE_SIZE == 4 << 16, "0x61, 0xec to 0xef");
 _Static_assert(SHARED_PATCH_TABLE == 0x61e40000 && SHARED_PATCH_TABLE_SIZE == 4 << 16,
                "0x61, 0xe4 to 0xe7");
-_Static_assert(sizeof(low_bytes) * sizeof(next_bytes) * 4 >= SITES_MAX &&
-                   sizeof(low_bytes) * sizeof(next_bytes) * 4 >= SHARED_PATCH_MAX,
-               "a word for each");
-_Static_assert(SITES_MAX *PATCH_SLOT_SIZE <= PATCH_CODE_SIZE &&
-                   SHARED_PATCH_MAX * PATCH_SLOT_SIZE <= SHARED_PATCH_CODE_SIZE,
-               "a slot for each");
+#define WORDS (sizeof(low_bytes) * sizeof(next_bytes) * 4)
+_Static_assert(WORDS >= SITES_MAX, "a word for each");
+_Static_assert(WORDS >= SHARED_PATCH_MAX, "a word for each");
+_Static_assert(SITES_MAX *PATCH_SLOT_SIZE <= PATCH_CODE_SIZE, "a slot for each");
+_Static_assert(SHARED_PATCH_MAX *PATCH_SLOT_SIZE <= SHARED_PATCH_CODE_SIZE, "a slot for each");
 
 static u64 word_in(u64 table, unsigned i)
 {
