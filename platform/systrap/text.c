@@ -34,7 +34,10 @@
 #define BYTES_MAX   (4UL << 20)  /* of one text */
 #define COPIES_MAX  (16UL << 20) /* of all that are in use */
 #define SETTLED_SEC 2            /* since the last change, before a file counts as one that stays */
-/* A first copy is made after so many traps; a later one when they have cost about as much as it. */
+/*
+ * A copy is made when the traps that it saves have cost about as much as it, and so many more: a
+ * sandbox that runs a program or two has no use for one, and it takes memory.
+ */
 #define FIRST_TRAPS 8
 #define LATER_TRAPS 64
 #define TRAP_BYTES  16384 /* are copied in the time of a trap */
@@ -144,7 +147,7 @@ void text_copy_put(struct text_copy *c)
 
 static bool pays(const struct text_file *f)
 {
-	u64 enough = f->copy ? LATER_TRAPS + f->key.len / TRAP_BYTES : FIRST_TRAPS;
+	u64 enough = f->key.len / TRAP_BYTES + (f->copy ? LATER_TRAPS : FIRST_TRAPS);
 	return f->traps >= enough && copy_bytes + f->key.len <= COPIES_MAX;
 }
 
