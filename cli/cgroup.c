@@ -13,6 +13,7 @@
  * grace period, some 10 ms.
  */
 #include "cli/cgroup.h"
+#include "cli/small_file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -52,20 +53,6 @@ static int open_hierarchy(void)
 	return -1;
 }
 
-/* A small file below dir, NUL-terminated. */
-static bool read_at(int dir, const char *name, char *buf, size_t size)
-{
-	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return false;
-	n = read(fd, buf, size - 1);
-	close(fd);
-	buf[n > 0 ? n : 0] = 0;
-	return n >= 0;
-}
-
 static bool write_at(int dir, const char *name, const char *text)
 {
 	int fd = openat(dir, name, O_WRONLY | O_CLOEXEC);
@@ -84,7 +71,7 @@ int cgroup_open_own(void)
 	int top, own = -1;
 
 	/* One line a hierarchy; that of version 2 has no controllers in it. */
-	if (!read_at(AT_FDCWD, "/proc/self/cgroup", text, sizeof(text)))
+	if (!small_file_read(AT_FDCWD, "/proc/self/cgroup", text, sizeof(text)))
 		return -1;
 	path = strncmp(text, "0::/", 4) ? strstr(text, "\n0::/") : text;
 	top = path ? open_hierarchy() : -1;
@@ -117,7 +104,7 @@ void cgroup_describe(const char *path, char *buf, size_t size)
 	for (size_t i = 0; dir >= 0 && i < array_size(files) && n < size; i++) {
 		char value[32];
 
-		if (!read_at(dir, files[i], value, sizeof(value)))
+		if (!small_file_read(dir, files[i], value, sizeof(value)))
 			continue;
 		value[strcspn(value, "\n")] = 0;
 		n += (size_t)snprintf(buf + n, size - n, ", %s %s", files[i], value);
@@ -145,8 +132,8 @@ static bool list_missing(int own, char *list, size_t size)
 	size_t n = 0;
 
 	list[0] = 0;
-	if (!read_at(own, "cgroup.controllers", there, sizeof(there)) ||
-	    !read_at(own, "cgroup.subtree_control", used, sizeof(used)))
+	if (!small_file_read(own, "cgroup.controllers", there, sizeof(there)) ||
+	    !small_file_read(own, "cgroup.subtree_control", used, sizeof(used)))
 		return false;
 	for (size_t i = 0; i < array_size(controllers); i++)
 		if (has_word(there, controllers[i]) && !has_word(used, controllers[i]))
@@ -158,7 +145,7 @@ static bool alone_in(int own)
 {
 	char text[64], *end;
 
-	return read_at(own, "cgroup.procs", text, sizeof(text)) &&
+	return small_file_read(own, "cgroup.procs", text, sizeof(text)) &&
 	       strtol(text, &end, 10) == getpid() && *end == '\n' && end[1] == 0;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "cli/memory_watch.h"
 #include "cli/due.h"
+#include "cli/small_file.h"
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -27,20 +28,6 @@ int memory_watch_interval(const struct memory_watch *w)
 	return w->limit ? ms_until(w->next_ms) : -1;
 }
 
-/* A small file of /proc, NUL-terminated; false if the process is gone. */
-static bool read_file(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return false;
-	n = read(fd, buf, size - 1);
-	close(fd);
-	buf[n > 0 ? n : 0] = 0;
-	return n > 0;
-}
-
 /* Resident bytes from statm: cheap, but shared pages count for each process. */
 static u64 resident(pid_t pid)
 {
@@ -48,7 +35,8 @@ static u64 resident(pid_t pid)
 	unsigned long size, rss;
 
 	snprintf(path, sizeof(path), "/proc/%d/statm", pid);
-	if (!read_file(path, buf, sizeof(buf)) || sscanf(buf, "%lu %lu", &size, &rss) != 2)
+	if (!small_file_read(AT_FDCWD, path, buf, sizeof(buf)) ||
+	    sscanf(buf, "%lu %lu", &size, &rss) != 2)
 		return 0;
 	return (u64)rss * (u64)sysconf(_SC_PAGESIZE);
 }
@@ -60,7 +48,7 @@ static u64 proportional(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", pid);
 	/* Of the sentry, which is not to be looked into, an ordinary caller learns the rough size
 	 * only. */
-	if (!read_file(path, buf, sizeof(buf)) || !(p = strstr(buf, "\nPss:")))
+	if (!small_file_read(AT_FDCWD, path, buf, sizeof(buf)) || !(p = strstr(buf, "\nPss:")))
 		return resident(pid);
 	return strtoull(p + 5, NULL, 10) * 1024;
 }
