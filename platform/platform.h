@@ -37,6 +37,9 @@ struct platform_thread;
 /* Guest addresses lie in [GUEST_MIN, GUEST_MAX); the stub lives above. */
 #define GUEST_MIN 0x10000UL
 #define GUEST_MAX 0x7ff000000000UL
+/* Where a program's half of the addresses ends on Linux (TASK_SIZE_MAX): what lies beyond is
+ * refused as an address whatever is mapped. */
+#define USER_END 0x7ffffffff000UL
 
 /* No part of it is the stub's. */
 static inline bool guest_range(u64 addr, u64 n)

@@ -14,8 +14,6 @@
 
 /* CF PF AF ZF SF TF DF OF NT RF AC: what may be set (FLAG_MASK). */
 #define EFLAGS_SETTABLE 0x54dd5UL
-/* The end of a user's addresses, which segment bases may not go beyond. */
-#define USER_END 0x7ffffffff000UL
 
 #define LEGACY_SIZE   512 /* of an XSAVE image: x87 and SSE; bytes from 464 on are software's */
 #define SOFTWARE_AT   464

@@ -22,8 +22,6 @@
 #ifndef PR_GET_AUXV
 #define PR_GET_AUXV 0x41555856
 #endif
-/* TASK_SIZE_MAX: beyond it segment bases are the kernel's. */
-#define TASK_SIZE_K 0x7ffffffff000UL
 
 static s64 put_int(struct uptr p, int value)
 {
@@ -181,7 +179,8 @@ s64 sys_prctl(struct task *t, const struct syscall_args *a)
 static s64 set_base(struct task *t, bool fs, u64 base)
 {
 	struct user_regs_struct *regs = platform_thread_regs(t->thread);
-	if (base >= TASK_SIZE_K)
+	/* Beyond it segment bases are the kernel's. */
+	if (base >= USER_END)
 		return -EPERM;
 	if (fs)
 		regs->fs_base = base;

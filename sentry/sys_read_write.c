@@ -51,7 +51,7 @@ static void tell_platform(struct task *t, int fd, struct file *f)
 /* What access_ok() refuses, before anything else is looked at (fs/read_write.c vfs_read). */
 static bool beyond_user_space(u64 addr, u64 n)
 {
-	return addr + n < addr || addr + n > 0x7ffffffff000;
+	return addr + n < addr || addr + n > USER_END;
 }
 
 s64 sys_read(struct task *t, const struct syscall_args *a)
