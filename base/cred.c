@@ -80,6 +80,15 @@ struct cred *cred_create_root(void)
 	return cred_create(0, 0, NULL, 0);
 }
 
+/* All between the count of references, which others change meanwhile, and the groups. */
+static void copy_fixed_part(struct cred *to, const struct cred *from)
+{
+	size_t start = offsetof(struct cred, ref) + sizeof(from->ref);
+
+	memcpy((char *)to + start, (const char *)from + start,
+	       offsetof(struct cred, groups) - start);
+}
+
 struct cred *cred_clone(const struct cred *c, u32 ngroups)
 {
 	struct cred *n = cred_alloc(ngroups);
@@ -88,8 +97,7 @@ struct cred *cred_clone(const struct cred *c, u32 ngroups)
 	if (!n)
 		return NULL;
 	user_ns_put(n->user_ns);
-	*n = *c; /* the fixed part: a flexible array is not copied */
-	ref_init(&n->ref);
+	copy_fixed_part(n, c);
 	user_ns_get(n->user_ns);
 	n->ngroups = ngroups;
 	memcpy(n->groups, c->groups, kept * sizeof(c->groups[0]));

@@ -1,6 +1,7 @@
 /* Credentials. */
 #include <criterion/criterion.h>
 #include <linux/capability.h>
+#include <pthread.h>
 #include "base/cred.h"
 #include "tests/unit/base/support.h"
 
@@ -59,5 +60,30 @@ Test(cred, a_clone_is_private_and_has_room)
 	cred_put(more);
 	cred_put(less);
 	cred_put(c);
+	cred_put(c);
+}
+
+static void *hold_and_drop(void *cred)
+{
+	for (int i = 0; i < 20000; i++)
+		cred_put(cred_get(cred));
+	return NULL;
+}
+
+/* A cloner reads what is immutable and not the count, which holders change (ThreadSanitizer). */
+Test(cred, is_cloned_while_others_take_references)
+{
+	struct cred *c = cred_create_root();
+	pthread_t holder;
+
+	cr_assert_eq(pthread_create(&holder, NULL, hold_and_drop, c), 0);
+	for (int i = 0; i < 2000; i++) {
+		struct cred *copy = cred_clone(c, 0);
+
+		cr_assert_eq(ref_count(&copy->ref), 1);
+		cred_put(copy);
+	}
+	pthread_join(holder, NULL);
+	cr_assert_eq(ref_count(&c->ref), 1);
 	cred_put(c);
 }
