@@ -14,6 +14,7 @@
  */
 #pragma once
 #include <linux/stat.h>
+#include "base/hash_table.h"
 #include "base/mutex.h"
 #include "fs/hostfs/fd_cache.h"
 #include "fs/hostfs/hostfs.h"
@@ -23,7 +24,6 @@
 #include "fs/vfs/super.h"
 
 struct hostfs_inode;
-TAILQ_HEAD(hostfs_bucket, hostfs_inode);
 
 struct hostfs {
 	struct super sb;
@@ -31,8 +31,7 @@ struct hostfs {
 	u64 root_dev;
 	struct mutex tree_mutex;
 	struct lock lock;
-	struct hostfs_bucket *table; /* guarded by lock, as are the next two */
-	u32 buckets, inodes;
+	struct hash_table inodes;   /* by the host's numbers; guarded by lock, as are the next */
 	struct hostfs_inode *dying; /* queue of hostfs_inode_free, linked by next_dying */
 	bool burying;
 };
@@ -66,7 +65,7 @@ struct hostfs_inode {
 	struct fd_slot wr;           /* regular files: O_RDWR, or O_WRONLY */
 	struct hostfs_place *places; /* guarded by hs->lock; the newest first */
 	_Atomic(char *) target;      /* of a symbolic link, once read */
-	TAILQ_ENTRY(hostfs_inode) hash_link;
+	struct hash_node hash_link;
 	struct hostfs_inode *next_dying;
 };
 
@@ -110,7 +109,6 @@ u64 hostfs_guest_ino(const struct hostfs *hs, u64 dev, u64 ino);
 int hostfs_getattr(struct inode *i);
 bool hostfs_revalidate(struct inode *dir, const char *name, struct inode *i);
 void hostfs_inode_free(struct inode *i);
-int hostfs_table_init(struct hostfs *hs);
 
 /* --- place.c: where an object can be opened again ----------------------------- */
 

@@ -10,8 +10,6 @@
 #include "base/host.h"
 #include "fs/hostfs/hostfs_internal.h"
 
-#define TABLE_START 256u
-
 static const struct inode_ops hostfs_dir_ops, hostfs_file_ops, hostfs_link_ops, hostfs_special_ops;
 static const struct inode_ops hostfs_dir_ops_fixed, hostfs_file_ops_fixed, hostfs_special_ops_fixed;
 
@@ -86,54 +84,21 @@ void hostfs_store_attr(struct hostfs_inode *h, const struct statx *stx)
 
 /* --- the table ------------------------------------------------------------------ */
 
-int hostfs_table_init(struct hostfs *hs)
+static u32 inode_hash(u64 dev, u64 ino)
 {
-	hs->table = malloc(TABLE_START * sizeof(*hs->table));
-	if (!hs->table)
-		return -ENOMEM;
-	hs->buckets = TABLE_START;
-	for (u32 b = 0; b < TABLE_START; b++)
-		TAILQ_INIT(&hs->table[b]);
-	return 0;
-}
-
-static struct hostfs_bucket *bucket_of(const struct hostfs *hs, u64 dev, u64 ino)
-{
-	u64 h = (ino ^ dev << 40) * 0x9e3779b97f4a7c15ULL;
-
-	return &hs->table[h >> 32 & (hs->buckets - 1)];
-}
-
-/* Out of memory: the table stays as it is, only slower. */
-static void table_grow_locked(struct hostfs *hs)
-{
-	struct hostfs_bucket *old = hs->table;
-	u32 n = hs->buckets;
-	struct hostfs_inode *h;
-
-	hs->table = malloc(2UL * n * sizeof(*hs->table));
-	if (!hs->table) {
-		hs->table = old;
-		return;
-	}
-	hs->buckets = 2 * n;
-	for (u32 b = 0; b < hs->buckets; b++)
-		TAILQ_INIT(&hs->table[b]);
-	for (u32 b = 0; b < n; b++)
-		while ((h = TAILQ_FIRST(&old[b]))) {
-			TAILQ_REMOVE(&old[b], h, hash_link);
-			TAILQ_INSERT_TAIL(bucket_of(hs, h->dev, h->ino), h, hash_link);
-		}
-	free(old);
+	return hash_u64(ino ^ dev << 40);
 }
 
 static struct hostfs_inode *table_find_locked(struct hostfs *hs, const struct statx *stx)
 {
-	struct hostfs_inode *h;
+	struct hash_node *n;
 
-	TAILQ_FOREACH (h, bucket_of(hs, stx_dev(stx), stx->stx_ino), hash_link)
+	HASH_TABLE_FOREACH (n, &hs->inodes, inode_hash(stx_dev(stx), stx->stx_ino)) {
+		struct hostfs_inode *h = container_of(n, struct hostfs_inode, hash_link);
+
 		if (hostfs_same(h, stx) && ref_get_unless_zero(&h->inode.ref))
 			return h;
+	}
 	return NULL;
 }
 
@@ -183,9 +148,8 @@ int hostfs_obtain(struct hostfs *hs, const struct statx *stx, struct hostfs_inod
 		lock_acquire(&hs->lock);
 		found = table_find_locked(hs, stx);
 		if (!found) {
-			TAILQ_INSERT_TAIL(bucket_of(hs, fresh->dev, fresh->ino), fresh, hash_link);
-			if (++hs->inodes > 2 * hs->buckets)
-				table_grow_locked(hs);
+			hash_table_insert(&hs->inodes, &fresh->hash_link,
+			                  inode_hash(fresh->dev, fresh->ino));
 			found = fresh;
 			fresh = NULL;
 		}
@@ -213,16 +177,10 @@ void hostfs_inode_free(struct inode *i)
 {
 	struct hostfs *hs = hostfs_of(i);
 	struct hostfs_inode *h = to_hostfs(i);
-	bool hashed = false;
-	struct hostfs_inode *it;
 
 	lock_acquire(&hs->lock);
-	TAILQ_FOREACH (it, bucket_of(hs, h->dev, h->ino), hash_link)
-		hashed |= it == h;
-	if (hashed) {
-		TAILQ_REMOVE(bucket_of(hs, h->dev, h->ino), h, hash_link);
-		hs->inodes--;
-	}
+	if (hash_node_is_in(&h->hash_link))
+		hash_table_remove(&hs->inodes, &h->hash_link);
 	h->next_dying = hs->dying;
 	hs->dying = h;
 	if (hs->burying) {

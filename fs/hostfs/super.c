@@ -27,9 +27,9 @@ static void hostfs_release(struct super *sb)
 {
 	struct hostfs *hs = container_of(sb, struct hostfs, sb);
 
-	BUG_ON(hs->inodes || hs->dying);
+	BUG_ON(hs->inodes.count || hs->dying);
 	mutex_destroy(&hs->tree_mutex);
-	free(hs->table);
+	hash_table_destroy(&hs->inodes);
 }
 
 static const struct super_ops hostfs_super_ops = {
@@ -66,7 +66,7 @@ int hostfs_mount(int fd, const struct hostfs_options *o, struct super **out)
 		err = -ENOTDIR;
 	if (!err) {
 		hs = calloc(1, sizeof(*hs));
-		err = hs ? hostfs_table_init(hs) : -ENOMEM;
+		err = hs ? 0 : -ENOMEM;
 	}
 	if (err)
 		goto fail;
@@ -75,14 +75,13 @@ int hostfs_mount(int fd, const struct hostfs_options *o, struct super **out)
 	hs->root_dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
 	mutex_init(&hs->tree_mutex, RANK_HOST_TREE);
 	lock_init(&hs->lock, RANK_SUPER);
+	hash_table_init(&hs->inodes);
 	err = super_init(&hs->sb, &hostfs_super_ops, "hostfs", o->source ? o->source : "host",
 	                 (u32)sfs.f_type,
 	                 (o->readonly ? MS_RDONLY : 0) | (o->layer ? SB_LOWER : 0) |
 	                     (hostfs_always(hs) ? 0 : SB_ASKS));
-	if (err) {
-		free(hs->table);
+	if (err)
 		goto fail;
-	}
 	err = make_root(hs, fd, &stx);
 	if (err) {
 		super_put(&hs->sb);

@@ -18,6 +18,7 @@
  */
 #pragma once
 #include <sys/queue.h>
+#include "base/hash_table.h"
 #include "base/mutex.h"
 #include "base/ref.h"
 #include "fs/vfs/dentry.h"
@@ -31,11 +32,6 @@
 struct overlay_inode;
 struct overlay_origin;
 struct overlay_list;
-/* Empty when zero, so that tables are pages that nobody has touched yet. */
-LIST_HEAD(overlay_bucket, overlay_key);
-LIST_HEAD(origin_bucket, overlay_origin);
-
-#define OVERLAY_BUCKETS 4096u
 
 struct overlay {
 	struct super sb;
@@ -48,21 +44,21 @@ struct overlay {
 	bool user_xattr;       /* user.overlay.* because trusted.overlay.* is refused */
 	struct mutex commit;
 	struct lock lock;
-	struct overlay_bucket *inodes; /* by real inode; guarded by lock, as are the next */
-	struct origin_bucket *by_upper, *by_lower;
-	struct overlay_inode *dying; /* queue of overlay_inode_free */
+	struct hash_table inodes; /* keys, by real inode; guarded by lock, as are the next */
+	struct hash_table by_upper, by_lower; /* origins */
+	struct overlay_inode *dying;          /* queue of overlay_inode_free */
 	bool burying;
 };
 
 /* An overlay inode is in the table under its upper and its topmost lower inode. */
 struct overlay_key {
-	LIST_ENTRY(overlay_key) link;
+	struct hash_node link;
 	const struct inode *real; /* NULL: not in the table */
 	struct overlay_inode *owner;
 };
 
 struct overlay_origin {
-	LIST_ENTRY(overlay_origin) upper_link, lower_link;
+	struct hash_node upper_link, lower_link;
 	struct inode *upper;   /* held; NULL until copied up */
 	struct inode *lower;   /* held */
 	struct inode **lowers; /* directories: the array, held */
@@ -125,7 +121,7 @@ struct overlay_stack {
 
 /* --- table.c: inodes, origins ------------------------------------------------------- */
 
-must_check int overlay_tables_init(struct overlay *ov);
+void overlay_tables_init(struct overlay *ov);
 void overlay_tables_destroy(struct overlay *ov);
 /*
  * The inode of a stack, found or made, with a reference. Takes over the stack's

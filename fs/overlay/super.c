@@ -113,7 +113,8 @@ int overlay_mount(struct super *const lower[], unsigned nlower, struct super *up
 	if (!ov)
 		return -ENOMEM;
 	ov->lower = malloc(nlower * sizeof(*ov->lower));
-	err = ov->lower ? overlay_tables_init(ov) : -ENOMEM;
+	overlay_tables_init(ov);
+	err = ov->lower ? 0 : -ENOMEM;
 	if (!err) {
 		err = super_init(&ov->sb, &overlay_super_ops, "overlay", "overlay",
 		                 OVERLAYFS_SUPER_MAGIC, upper ? 0 : MS_RDONLY);

@@ -17,29 +17,22 @@ static CENSUS(origin_census, "overlay origin");
 static const struct inode_ops overlay_dir_ops, overlay_file_ops, overlay_link_ops,
     overlay_special_ops;
 
-static size_t real_hash(const struct inode *real)
+static u32 real_hash(const struct inode *real)
 {
-	return ((uintptr_t)real * 0x9e3779b97f4a7c15ULL) >> 32 & (OVERLAY_BUCKETS - 1);
+	return hash_u64((uintptr_t)real);
 }
 
 /* By number and not by address: a listing knows no more of an entry. */
-static size_t ino_hash(u64 ino)
+static u32 ino_hash(u64 ino)
 {
-	return (ino * 0x9e3779b97f4a7c15ULL) >> 32 & (OVERLAY_BUCKETS - 1);
+	return hash_u64(ino);
 }
 
-int overlay_tables_init(struct overlay *ov)
+void overlay_tables_init(struct overlay *ov)
 {
-	ov->inodes = calloc(OVERLAY_BUCKETS, sizeof(*ov->inodes));
-	ov->by_upper = calloc(OVERLAY_BUCKETS, sizeof(*ov->by_upper));
-	ov->by_lower = calloc(OVERLAY_BUCKETS, sizeof(*ov->by_lower));
-	if (!ov->inodes || !ov->by_upper || !ov->by_lower) {
-		free(ov->inodes);
-		free(ov->by_upper);
-		free(ov->by_lower);
-		return -ENOMEM;
-	}
-	return 0;
+	hash_table_init(&ov->inodes);
+	hash_table_init(&ov->by_upper);
+	hash_table_init(&ov->by_lower);
 }
 
 static void lowers_put(struct inode **lowers, unsigned n)
@@ -71,13 +64,17 @@ u64 overlay_ino(const struct overlay *ov, const struct super *layer, u64 ino)
 
 u64 overlay_entry_ino(struct overlay *ov, const struct super *layer, u64 ino)
 {
-	const struct overlay_origin *r;
+	const struct hash_node *n;
 
 	if (layer == ov->upper) {
 		lock_guard(&ov->lock);
-		LIST_FOREACH (r, &ov->by_upper[ino_hash(ino)], upper_link)
+		HASH_TABLE_FOREACH (n, &ov->by_upper, ino_hash(ino)) {
+			const struct overlay_origin *r =
+			    container_of(n, struct overlay_origin, upper_link);
+
 			if (r->upper->ino == ino)
 				return overlay_ino(ov, r->lower->sb, r->lower->ino);
+		}
 	}
 	return overlay_ino(ov, layer, ino);
 }
@@ -109,44 +106,52 @@ static void key_insert_locked(struct overlay *ov, struct overlay_key *k, struct 
 {
 	k->owner = o;
 	k->real = real;
-	LIST_INSERT_HEAD(&ov->inodes[real_hash(real)], k, link);
+	hash_table_insert(&ov->inodes, &k->link, real_hash(real));
 }
 
-static void key_remove_locked(struct overlay_key *k)
+static void key_remove_locked(struct overlay *ov, struct overlay_key *k)
 {
 	if (k->real)
-		LIST_REMOVE(k, link);
+		hash_table_remove(&ov->inodes, &k->link);
 	k->real = NULL;
 }
 
 static struct overlay_inode *find_locked(struct overlay *ov, const struct inode *real)
 {
-	struct overlay_key *k;
+	struct hash_node *n;
 
-	if (real)
-		LIST_FOREACH (k, &ov->inodes[real_hash(real)], link)
-			if (k->real == real && ref_get_unless_zero(&k->owner->inode.ref))
-				return k->owner;
+	HASH_TABLE_FOREACH (n, &ov->inodes, real_hash(real)) {
+		struct overlay_key *k = container_of(n, struct overlay_key, link);
+
+		if (k->real == real && ref_get_unless_zero(&k->owner->inode.ref))
+			return k->owner;
+	}
 	return NULL;
 }
 
 static struct overlay_origin *origin_of_lower_locked(struct overlay *ov, const struct inode *lower)
 {
-	struct overlay_origin *r;
+	struct hash_node *n;
 
-	LIST_FOREACH (r, &ov->by_lower[real_hash(lower)], lower_link)
+	HASH_TABLE_FOREACH (n, &ov->by_lower, real_hash(lower)) {
+		struct overlay_origin *r = container_of(n, struct overlay_origin, lower_link);
+
 		if (r->lower == lower)
 			return r;
+	}
 	return NULL;
 }
 
 static struct overlay_origin *origin_of_upper_locked(struct overlay *ov, const struct inode *upper)
 {
-	struct overlay_origin *r;
+	struct hash_node *n;
 
-	LIST_FOREACH (r, &ov->by_upper[ino_hash(upper->ino)], upper_link)
+	HASH_TABLE_FOREACH (n, &ov->by_upper, ino_hash(upper->ino)) {
+		struct overlay_origin *r = container_of(n, struct overlay_origin, upper_link);
+
 		if (r->upper == upper)
 			return r;
+	}
 	return NULL;
 }
 
@@ -277,13 +282,13 @@ void overlay_inode_free(struct inode *i)
 	struct overlay_origin *over = NULL;
 
 	lock_acquire(&ov->lock);
-	key_remove_locked(&o->upper_key);
-	key_remove_locked(&o->lower_key);
+	key_remove_locked(ov, &o->upper_key);
+	key_remove_locked(ov, &o->lower_key);
 	if (o->origin && o->origin->nlink == 0) {
 		over = o->origin;
-		LIST_REMOVE(over, lower_link);
+		hash_table_remove(&ov->by_lower, &over->lower_link);
 		if (over->upper)
-			LIST_REMOVE(over, upper_link);
+			hash_table_remove(&ov->by_upper, &over->upper_link);
 	}
 	o->origin = over;
 	o->next_dying = ov->dying;
@@ -378,9 +383,9 @@ struct overlay_origin *overlay_origin_get(struct overlay *ov, struct overlay_ino
 		r->upper = overlay_upper(o);
 		if (r->upper) {
 			inode_get(r->upper);
-			LIST_INSERT_HEAD(&ov->by_upper[ino_hash(r->upper->ino)], r, upper_link);
+			hash_table_insert(&ov->by_upper, &r->upper_link, ino_hash(r->upper->ino));
 		}
-		LIST_INSERT_HEAD(&ov->by_lower[real_hash(r->lower)], r, lower_link);
+		hash_table_insert(&ov->by_lower, &r->lower_link, real_hash(r->lower));
 		o->origin = r;
 	}
 	lock_release(&ov->lock);
@@ -394,24 +399,24 @@ void overlay_set_upper(struct overlay *ov, struct overlay_inode *o, struct inode
 
 	lock_guard(&ov->lock);
 	r->upper = inode_get(upper);
-	LIST_INSERT_HEAD(&ov->by_upper[ino_hash(upper->ino)], r, upper_link);
+	hash_table_insert(&ov->by_upper, &r->upper_link, ino_hash(upper->ino));
 	key_insert_locked(ov, &o->upper_key, o, upper);
 	atomic_store_explicit(&o->upper, upper, memory_order_release);
 }
 
 void overlay_tables_destroy(struct overlay *ov)
 {
-	struct overlay_origin *r;
+	struct hash_node *n, *next;
 
 	/* The last inode is gone, and with it whatever else could come here. */
-	for (unsigned b = 0; b < OVERLAY_BUCKETS; b++)
-		while ((r = LIST_FIRST(&ov->by_lower[b]))) {
-			LIST_REMOVE(r, lower_link);
-			origin_free(r);
-		}
-	free(ov->inodes);
-	free(ov->by_upper);
-	free(ov->by_lower);
+	hash_table_take_all(&ov->by_upper);
+	for (n = hash_table_take_all(&ov->by_lower); n; n = next) {
+		next = n->next;
+		origin_free(container_of(n, struct overlay_origin, lower_link));
+	}
+	hash_table_destroy(&ov->inodes);
+	hash_table_destroy(&ov->by_upper);
+	hash_table_destroy(&ov->by_lower);
 }
 
 /* --- places ------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@
 #include "fs/tmpfs/tmpfs_internal.h"
 #include "fs/vfs/dentry.h"
 
-#define BITS_MIN     3
 #define FIRST_COOKIE 2 /* 0 and 1 are "." and ".." */
 
 static int cookie_cmp(const struct dirent_node *a, const struct dirent_node *b)
@@ -22,48 +21,22 @@ RB_GENERATE_INTERNAL(cookie_tree, dirent_node, by_cookie, cookie_cmp, static unu
 
 void dir_init(struct tmpfs_dir *d)
 {
-	*d = (struct tmpfs_dir){.next_cookie = FIRST_COOKIE};
 	RB_INIT(&d->listing);
-}
-
-static struct name_bucket *bucket(struct tmpfs_dir *d, u32 hash)
-{
-	return &d->buckets[hash >> (32 - d->bucket_bits)];
+	hash_table_init(&d->names);
+	d->next_cookie = FIRST_COOKIE;
 }
 
 struct dirent_node *dir_find(struct tmpfs_dir *d, const char *name, size_t len)
 {
-	struct dirent_node *e;
-	u32 hash;
+	struct hash_node *n;
 
-	if (!d->buckets)
-		return NULL;
-	hash = dentry_name_hash(d, name, len);
-	LIST_FOREACH (e, bucket(d, hash), by_name) {
-		if (e->hash == hash && e->len == len && memcmp(e->name, name, len) == 0)
+	HASH_TABLE_FOREACH (n, &d->names, dentry_name_hash(d, name, len)) {
+		struct dirent_node *e = container_of(n, struct dirent_node, by_name);
+
+		if (e->len == len && memcmp(e->name, name, len) == 0)
 			return e;
 	}
 	return NULL;
-}
-
-/* Doubles the hash when there is an entry for each bucket; without memory it stays as it is. */
-static int make_room(struct tmpfs_dir *d)
-{
-	u32 bits = d->buckets ? d->bucket_bits + 1 : BITS_MIN;
-	struct name_bucket *fresh;
-	struct dirent_node *e;
-
-	if (d->buckets && d->count < 1U << d->bucket_bits)
-		return 0;
-	fresh = calloc(1UL << bits, sizeof(*fresh));
-	if (!fresh)
-		return d->buckets ? 0 : -ENOMEM;
-	free(d->buckets);
-	d->buckets = fresh;
-	d->bucket_bits = bits;
-	RB_FOREACH (e, cookie_tree, &d->listing)
-		LIST_INSERT_HEAD(bucket(d, e->hash), e, by_name);
-	return 0;
 }
 
 int dir_add(struct tmpfs_dir *d, const char *name, struct inode *inode)
@@ -71,40 +44,36 @@ int dir_add(struct tmpfs_dir *d, const char *name, struct inode *inode)
 	size_t len = strlen(name);
 	struct dirent_node *e = malloc(sizeof(*e) + len + 1);
 
-	if (!e || make_room(d) != 0) {
-		free(e);
+	if (!e)
 		return -ENOMEM;
-	}
 	memcpy(e->name, name, len + 1);
 	e->len = (u16)len;
-	e->hash = dentry_name_hash(d, name, len);
 	e->inode = inode_get(inode);
 	e->cookie = d->next_cookie++;
 	RB_INSERT(cookie_tree, &d->listing, e);
-	LIST_INSERT_HEAD(bucket(d, e->hash), e, by_name);
-	d->count++;
+	hash_table_insert(&d->names, &e->by_name, dentry_name_hash(d, name, len));
 	return 0;
 }
 
 void dir_remove(struct tmpfs_dir *d, struct dirent_node *e)
 {
-	LIST_REMOVE(e, by_name);
+	hash_table_remove(&d->names, &e->by_name);
 	RB_REMOVE(cookie_tree, &d->listing, e);
-	d->count--;
 	inode_put(e->inode);
 	free(e);
 }
 
-/* Moves all entries of d to the list, leaving d empty. */
-static void empty_into(struct tmpfs_dir *d, struct name_bucket *list)
+/* Moves all entries of d to the chain, leaving d empty. */
+static void empty_into(struct tmpfs_dir *d, struct hash_node **chain)
 {
-	struct dirent_node *e, *next;
+	struct hash_node *n, *next;
 
-	for (e = RB_MIN(cookie_tree, &d->listing); e; e = next) {
-		next = RB_NEXT(cookie_tree, &d->listing, e);
-		LIST_INSERT_HEAD(list, e, by_name);
+	for (n = hash_table_take_all(&d->names); n; n = next) {
+		next = n->next;
+		n->next = *chain;
+		*chain = n;
 	}
-	free(d->buckets);
+	hash_table_destroy(&d->names);
 	dir_init(d);
 }
 
@@ -114,12 +83,13 @@ static void empty_into(struct tmpfs_dir *d, struct name_bucket *list)
  */
 void dir_free_tree(struct tmpfs_dir *d)
 {
-	struct name_bucket doomed = LIST_HEAD_INITIALIZER(doomed);
-	struct dirent_node *e;
+	struct hash_node *doomed = NULL;
 
 	empty_into(d, &doomed);
-	while ((e = LIST_FIRST(&doomed))) {
-		LIST_REMOVE(e, by_name);
+	while (doomed) {
+		struct dirent_node *e = container_of(doomed, struct dirent_node, by_name);
+
+		doomed = doomed->next;
 		if (inode_is_dir(e->inode) && ref_count(&e->inode->ref) == 1)
 			empty_into(&node_of(e->inode)->dir, &doomed);
 		inode_put(e->inode);

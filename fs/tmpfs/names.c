@@ -122,7 +122,7 @@ int tmpfs_rmdir(struct inode *dir, const char *name, struct inode *victim)
 
 	if (!e)
 		return -ENOENT;
-	if (node_of(victim)->dir.count)
+	if (node_of(victim)->dir.names.count)
 		return -ENOTEMPTY;
 	drop_link(victim);
 	dir_remove(&node_of(dir)->dir, e);
@@ -173,7 +173,7 @@ int tmpfs_rename(struct inode *olddir, const char *oldname, struct inode *victim
 	}
 	if (flags & RENAME_EXCHANGE)
 		return exchange(olddir, from, newdir, to);
-	if (replaced && inode_is_dir(replaced) && node_of(replaced)->dir.count)
+	if (replaced && inode_is_dir(replaced) && node_of(replaced)->dir.names.count)
 		return -ENOTEMPTY;
 	err = flags & RENAME_WHITEOUT ? make_whiteout(olddir, &whiteout) : 0;
 	if (err)

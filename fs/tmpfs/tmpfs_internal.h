@@ -7,6 +7,7 @@
  */
 #pragma once
 #include <bsd/sys/tree.h>
+#include "base/hash_table.h"
 #include "fs/tmpfs/page_map.h"
 #include "fs/tmpfs/tmpfs.h"
 #include "fs/vfs/file.h"
@@ -24,20 +25,17 @@ struct tmpfs_super {
 
 struct dirent_node {
 	RB_ENTRY(dirent_node) by_cookie;
-	LIST_ENTRY(dirent_node) by_name;
+	struct hash_node by_name;
 	struct inode *inode; /* held */
 	u64 cookie;          /* place in the listing; never reused */
-	u32 hash;
 	u16 len;
 	char name[];
 };
 RB_HEAD(cookie_tree, dirent_node);
-LIST_HEAD(name_bucket, dirent_node);
 
 struct tmpfs_dir {
 	struct cookie_tree listing;
-	struct name_bucket *buckets; /* NULL until the first entry */
-	u32 bucket_bits, count;
+	struct hash_table names;
 	u64 next_cookie;
 };
 

@@ -17,7 +17,6 @@
 #include "fs/vfs/inode.h"
 #include "fs/vfs/vfs_internal.h"
 
-#define HASH_BITS     15
 #define DEFAULT_LIMIT 65536
 #define READ_LOCKS    4
 /* How many dentries one insertion looks at for a victim: bounds the time under the lock. */
@@ -35,9 +34,8 @@ static struct {
 };
 
 /* All guarded by the write side. */
-static LIST_HEAD(, dentry) buckets[1 << HASH_BITS];
+static struct hash_table names = HASH_TABLE_INIT(names);
 static TAILQ_HEAD(dentry_list, dentry) lru = TAILQ_HEAD_INITIALIZER(lru);
-static size_t hashed_count;
 static size_t hashed_limit = DEFAULT_LIMIT;
 
 /* The calling thread's slot + 1; 0: none yet. fresh: sets it, unless 0. */
@@ -207,11 +205,12 @@ struct dentry *dentry_create_unhashed(struct dentry *parent, const char *name, s
 struct dentry *dcache_peek(struct dentry *parent, const char *name, size_t len)
 {
 	u32 hash = dentry_name_hash(parent, name, len);
-	struct dentry *d;
+	struct hash_node *n;
 
-	LIST_FOREACH (d, &buckets[hash >> (32 - HASH_BITS)], hash_link) {
-		if (d->hash == hash && d->parent == parent && d->name_len == len &&
-		    memcmp(d->name, name, len) == 0) {
+	HASH_TABLE_FOREACH (n, &names, hash) {
+		struct dentry *d = container_of(n, struct dentry, hash_link);
+
+		if (d->parent == parent && d->name_len == len && memcmp(d->name, name, len) == 0) {
 			/* Only the first use dirties the line. */
 			if (!atomic_load_explicit(&d->used, memory_order_relaxed))
 				atomic_store_explicit(&d->used, true, memory_order_relaxed);
@@ -234,21 +233,18 @@ struct dentry *dentry_find(struct dentry *parent, const char *name, size_t len)
 
 void dcache_hash(struct dentry *d)
 {
-	d->hash = dentry_name_hash(d->parent, d->name, d->name_len);
 	d->hashed = true;
-	LIST_INSERT_HEAD(&buckets[d->hash >> (32 - HASH_BITS)], d, hash_link);
+	hash_table_insert(&names, &d->hash_link, dentry_name_hash(d->parent, d->name, d->name_len));
 	LIST_INSERT_HEAD(&d->parent->children, d, sibling);
 	TAILQ_INSERT_TAIL(&lru, d, lru_link);
-	hashed_count++;
 }
 
 void dcache_unhash(struct dentry *d)
 {
 	d->hashed = false;
-	LIST_REMOVE(d, hash_link);
+	hash_table_remove(&names, &d->hash_link);
 	LIST_REMOVE(d, sibling);
 	TAILQ_REMOVE(&lru, d, lru_link);
-	hashed_count--;
 }
 
 /*
@@ -315,7 +311,7 @@ struct dentry *dentry_add(struct dentry *parent, const char *name, size_t len, s
 		 * can find any more to prune it. */
 		if (parent->hashed || parent->parent == parent)
 			dcache_hash(dentry_get(d));
-		if (hashed_count > hashed_limit)
+		if (names.count > hashed_limit)
 			evict_oldest(2, SCAN_MAX, &victims);
 	}
 	dcache_write_unlock();
@@ -394,7 +390,7 @@ void dentry_cache_set_limit(size_t limit)
 
 	dcache_write_lock();
 	hashed_limit = limit;
-	excess = hashed_count > limit ? hashed_count - limit : 0;
+	excess = names.count > limit ? names.count - limit : 0;
 	dcache_write_unlock();
 	if (excess)
 		dentry_cache_shrink(excess);
@@ -407,7 +403,7 @@ size_t dentry_cache_shrink(size_t n)
 
 	dcache_write_lock();
 	/* Twice round: the first may only clear the marks. */
-	gone = evict_oldest(n, hashed_count * 2, &victims);
+	gone = evict_oldest(n, names.count * 2, &victims);
 	dcache_write_unlock();
 	put_victims(&victims);
 	return gone;
@@ -416,7 +412,7 @@ size_t dentry_cache_shrink(size_t n)
 size_t dentry_cache_count(void)
 {
 	struct lock *l = dcache_read_lock();
-	size_t n = hashed_count;
+	size_t n = names.count;
 
 	lock_release(l);
 	return n;

@@ -12,6 +12,7 @@
  * read locks, so that walks on different workers do not meet.
  */
 #pragma once
+#include "base/hash_table.h"
 #include "base/ref.h"
 #include "base/types.h"
 #include <sys/queue.h>
@@ -24,7 +25,6 @@ struct dentry {
 	struct ref ref;
 	struct inode *inode;   /* NULL: negative; changed under the dcache lock */
 	struct dentry *parent; /* self for a root; held */
-	u32 hash;
 	u16 name_len;
 	_Atomic bool unhashed; /* removed or renamed over: 'deleted' */
 	_Atomic u32 mounts;    /* something is mounted here in some mount tree */
@@ -33,7 +33,8 @@ struct dentry {
 	bool hashed;           /* in the hash, on the LRU list and on the parent's list */
 	char *name;            /* inline_name, or owned heap */
 	char inline_name[40];
-	LIST_ENTRY(dentry) hash_link, sibling;
+	struct hash_node hash_link;
+	LIST_ENTRY(dentry) sibling;
 	LIST_HEAD(, dentry) children; /* the hashed ones */
 	TAILQ_ENTRY(dentry) lru_link;
 };

@@ -1,0 +1,84 @@
+/* Hash tables that grow: see hash_table.h. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/bug.h"
+#include "base/hash_table.h"
+
+#define BITS_MAX 28
+
+void hash_table_init(struct hash_table *t)
+{
+	*t = (struct hash_table)HASH_TABLE_INIT(*t);
+}
+
+void hash_table_destroy(struct hash_table *t)
+{
+	BUG_ON(t->count);
+	if (t->buckets != t->few)
+		free(t->buckets);
+}
+
+static void put_in(struct hash_table *t, struct hash_node *n)
+{
+	struct hash_node **bucket = &t->buckets[n->hash >> (32 - t->bits)];
+
+	n->next = *bucket;
+	n->link = bucket;
+	if (n->next)
+		n->next->link = &n->next;
+	*bucket = n;
+}
+
+static void grow(struct hash_table *t)
+{
+	struct hash_node **old = t->buckets, *n, *next;
+	size_t size = 1UL << t->bits;
+	struct hash_node **larger = calloc(2 * size, sizeof(struct hash_node *));
+
+	if (!larger)
+		return;
+	t->buckets = larger;
+	t->bits++;
+	for (size_t i = 0; i < size; i++)
+		for (n = old[i]; n; n = next) {
+			next = n->next;
+			put_in(t, n);
+		}
+	if (old != t->few)
+		free(old);
+}
+
+void hash_table_insert(struct hash_table *t, struct hash_node *n, u32 hash)
+{
+	if (t->count++ >> t->bits && t->bits < BITS_MAX)
+		grow(t);
+	n->hash = hash;
+	put_in(t, n);
+}
+
+void hash_table_remove(struct hash_table *t, struct hash_node *n)
+{
+	BUG_ON(t->count == 0);
+	t->count--;
+	*n->link = n->next;
+	if (n->next)
+		n->next->link = n->link;
+	n->link = NULL;
+}
+
+struct hash_node *hash_table_take_all(struct hash_table *t)
+{
+	struct hash_node *all = NULL, *n, *next;
+
+	for (size_t i = 0; i < 1UL << t->bits; i++) {
+		for (n = t->buckets[i]; n; n = next) {
+			next = n->next;
+			n->next = all;
+			n->link = NULL;
+			all = n;
+		}
+		t->buckets[i] = NULL;
+	}
+	t->count = 0;
+	return all;
+}
