@@ -681,6 +681,22 @@ static void check_empty(unsigned before)
 	}
 }
 
+/*
+ * A round is its mount namespace's superuser. Where it has unmounted what is on /tmp, it may rename
+ * the directory, and put anything in its place, for others, too: as on Linux.
+ */
+static void renew_tmp(unsigned round)
+{
+	struct stat st;
+	char aside[64];
+
+	if (stat("/tmp", &st) == 0 && S_ISDIR(st.st_mode))
+		return;
+	snprintf(aside, sizeof(aside), "/tmp-of-round-%u", round);
+	NEED(rename("/tmp", aside) == 0 || errno == ENOENT);
+	NEED(mkdir("/tmp", 01777) == 0);
+}
+
 static void round_run(uint64_t seed_, unsigned round, unsigned before)
 {
 	char folder[64];
@@ -696,6 +712,7 @@ static void round_run(uint64_t seed_, unsigned round, unsigned before)
 	if (!WIFEXITED(status))
 		fail("the round ended with status 0x%x", status);
 	check_empty(before);
+	renew_tmp(round);
 	well();
 }
 
