@@ -47,6 +47,7 @@ static inline s64 host_call(long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 
 /* Narrows every argument the way the kernel's own ABI does: to a 64-bit register. */
 #define ARG(x)                   ((u64)(x))
+#define HOST0(nr)                host_call(nr, 0, 0, 0, 0, 0, 0)
 #define HOST1(nr, a)             host_call(nr, ARG(a), 0, 0, 0, 0, 0)
 #define HOST2(nr, a, b)          host_call(nr, ARG(a), ARG(b), 0, 0, 0, 0)
 #define HOST3(nr, a, b, c)       host_call(nr, ARG(a), ARG(b), ARG(c), 0, 0, 0)
@@ -384,6 +385,11 @@ unsigned host_cpu_count(void)
 unsigned host_cpu(void)
 {
 	return (unsigned)sched_getcpu();
+}
+
+void host_yield(void)
+{
+	HOST0(SYS_sched_yield);
 }
 
 bool host_cpu_leave(unsigned cpu)

@@ -86,6 +86,8 @@ noreturn void host_exit_group(int status);
 
 /* CPUs that the sandbox may run on, counted at the first call (before lock-down). */
 unsigned host_cpu_count(void);
+/* Lets others run who wait for the caller's CPU; returns at once if nobody does. */
+void host_yield(void);
 /* The CPU that the caller runs on, by the time it looks perhaps no more. */
 unsigned host_cpu(void);
 /*

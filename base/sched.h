@@ -40,7 +40,7 @@ struct sched_source {
 };
 
 struct sched_stats {
-	u64 switches, polls, polls_hit, sleeps, wakeups, spin_ns, moves;
+	u64 switches, polls, polls_hit, sleeps, wakeups, spin_ns, moves, yields;
 };
 
 /*
@@ -63,6 +63,12 @@ _Atomic u32 *sched_doorbell(void);
  * for.
  */
 bool sched_may_linger(void);
+/*
+ * A guest thread that slept on cpu has been woken. If that is the running fiber's CPU, too, the
+ * guest may have to wait for it: the worker gives it up once when it finds nothing to do, before it
+ * waits awake.
+ */
+void sched_woke(unsigned cpu);
 /*
  * A guest thread slept on cpu until its answer came. True if that is the running fiber's CPU, too,
  * and the policy lets its worker go elsewhere, which sched_leave does: for the caller to decide,

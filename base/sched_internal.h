@@ -24,11 +24,12 @@ struct worker {
 	_Atomic u32 parting;                          /* ... and why */
 	_Atomic u32 ticks;                            /* picks, for the regular look elsewhere */
 	_Atomic bool searched; /* a search has just failed: no need for another before sleeping */
+	_Atomic bool owes;     /* its CPU to a guest that it has woken there */
 	_Atomic bool bound;    /* kept off the CPU that it has left */
 	bool solo;             /* sched_run_until_idle's: never spins */
 	struct stack_context own;
 	struct idle_policy policy;
-	_Atomic u64 switches, polls, polls_hit, sleeps, wakeups, spin_ns, moves;
+	_Atomic u64 switches, polls, polls_hit, sleeps, wakeups, spin_ns, moves, yields;
 	pthread_t thread;
 };
 

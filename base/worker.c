@@ -2,7 +2,7 @@
  * Workers: the host threads that run fibers, and what they do when there is
  * nothing to run: look for requests, spin as long as the idle policy allows,
  * then sleep on the doorbell until someone rings or the next timer is due. Host
- * calls: futex (the doorbell), sched_setaffinity; at start, those of pthread_create.
+ * calls: futex (the doorbell), sched_setaffinity, sched_yield; at start, those of pthread_create.
  */
 #include <limits.h>
 #include "base/bug.h"
@@ -167,6 +167,15 @@ static struct fiber *worker_spin(struct worker *w, struct fiber *self, u64 start
 	return f;
 }
 
+/* Whoever has been woken to wait for this CPU has asked again by the time that it is back. */
+static struct fiber *worker_give_way(struct worker *w, struct fiber *self)
+{
+	counter_add(&w->yields, 1);
+	host_yield();
+	worker_poll(w, false);
+	return worker_found(self);
+}
+
 struct fiber *worker_search(struct worker *w, struct fiber *self)
 {
 	struct fiber *f;
@@ -178,6 +187,12 @@ struct fiber *worker_search(struct worker *w, struct fiber *self)
 		return f;
 	now = time_monotonic();
 	budget = idle_policy_budget(&w->policy, now);
+	if (budget && atomic_exchange_explicit(&w->owes, false, memory_order_relaxed)) {
+		f = worker_give_way(w, self);
+		if (f)
+			return f;
+		now = time_monotonic();
+	}
 	if (budget && spinner_enter()) {
 		f = worker_spin(w, self, now, budget);
 		atomic_fetch_sub(&spinners, 1);
@@ -242,6 +257,14 @@ static void worker_sleep(struct worker *w, u64 limit)
 }
 
 /* --- which CPU ---------------------------------------------------------------- */
+
+void sched_woke(unsigned cpu)
+{
+	struct worker *w = worker_self();
+
+	if (w && host_cpu() == cpu)
+		atomic_store_explicit(&w->owes, true, memory_order_relaxed);
+}
 
 bool sched_may_leave(unsigned cpu)
 {
@@ -399,6 +422,7 @@ static void stats_add(struct sched_stats *out, struct worker *w)
 	out->wakeups += atomic_load_explicit(&w->wakeups, memory_order_relaxed);
 	out->spin_ns += atomic_load_explicit(&w->spin_ns, memory_order_relaxed);
 	out->moves += atomic_load_explicit(&w->moves, memory_order_relaxed);
+	out->yields += atomic_load_explicit(&w->yields, memory_order_relaxed);
 }
 
 void sched_stats_read(struct sched_stats *out)

@@ -67,6 +67,7 @@ void stats_print(int fd)
 	print_line("worker sleeps, wake-ups      %llu, %llu\n", (unsigned long long)s.sleeps,
 	           (unsigned long long)s.wakeups);
 	print_line("workers moved off a CPU      %llu\n", (unsigned long long)s.moves);
+	print_line("  gave it to who was woken   %llu\n", (unsigned long long)s.yields);
 	print_line("time spent spinning          %.3f ms\n", (double)s.spin_ns / 1e6);
 	print_line("host calls of the sentry     %llu\n", (unsigned long long)host_call_count());
 	platform_stats_print(fd);

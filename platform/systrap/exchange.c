@@ -41,16 +41,20 @@ static void step_aside(u32 cpu)
 		sched_leave(cpu);
 }
 
-static void publish(struct systrap_thread *t, enum stub_verb verb)
+/* True: the stub slept, and has been woken. */
+static bool publish(struct systrap_thread *t, enum stub_verb verb)
 {
-	u32 old;
+	u32 old, cpu;
 	t->ctx->reply.verb = verb;
 	old = atomic_exchange(&t->ctx->state, STUB_REPLY);
-	if (old & STUB_SLEEPS) {
-		atomic_fetch_add_explicit(&systrap_stats.wakes, 1, memory_order_relaxed);
-		host_futex_wake(&t->ctx->state, 1, true);
-		step_aside(atomic_load_explicit(&t->ctx->cpu, memory_order_relaxed));
-	}
+	if (!(old & STUB_SLEEPS))
+		return false;
+	atomic_fetch_add_explicit(&systrap_stats.wakes, 1, memory_order_relaxed);
+	host_futex_wake(&t->ctx->state, 1, true);
+	cpu = atomic_load_explicit(&t->ctx->cpu, memory_order_relaxed);
+	sched_woke(cpu);
+	step_aside(cpu);
+	return true;
 }
 
 void exchange_post(struct systrap_thread *t, enum stub_verb verb)
@@ -133,7 +137,7 @@ static bool answered_soon(struct systrap_thread *t)
 
 bool exchange(struct systrap_thread *t, enum stub_verb verb)
 {
-	bool guest_runs = verb == VERB_RESUME;
+	bool guest_runs = verb == VERB_RESUME, woken;
 	if (t->died || t->base.space->dead)
 		return false;
 	if (guest_runs) {
@@ -141,9 +145,9 @@ bool exchange(struct systrap_thread *t, enum stub_verb verb)
 		/* The exchange in publish() is the barrier: see thread_interrupt. */
 		atomic_store_explicit(&t->running, true, memory_order_relaxed);
 	}
-	publish(t, verb);
+	woken = publish(t, verb);
 	if (guest_runs) {
-		if (!asks_again_soon(t))
+		if (woken || !asks_again_soon(t))
 			armed_wait(t);
 	} else if (!answered_soon(t)) {
 		overdue_answer(t);

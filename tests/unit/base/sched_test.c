@@ -176,6 +176,47 @@ Test(sched, can_be_started_again)
 	}
 }
 
+/* --- sharing a CPU with a guest ---------------------------------------------------------- */
+
+#define WAKES 20
+
+static void wake_guests(void *arg)
+{
+	unsigned beside = *(unsigned *)arg;
+
+	for (int i = 0; i < WAKES; i++) {
+		sched_woke(host_cpu() + beside);
+		check(fiber_sleep(time_monotonic() + MSEC / 100) != 0);
+	}
+	done++;
+}
+
+static u64 yields_of_waking(unsigned beside)
+{
+	struct sched_stats before, after;
+
+	done = 0;
+	sched_stats_read(&before);
+	sched_init(1, &doorbell);
+	cr_assert_eq(sched_start(), 0);
+	spawn(wake_guests, &beside, NULL);
+	await_count(&done, 1);
+	sched_stop();
+	sched_stats_read(&after);
+	return after.yields - before.yields;
+}
+
+Test(sched, a_worker_makes_way_once_for_a_guest_woken_on_its_cpu)
+{
+	u64 yields;
+
+	if (host_cpu_count() == 1)
+		cr_skip_test("a worker with one CPU does not wait awake");
+	cr_assert_eq(yields_of_waking(1), 0);
+	yields = yields_of_waking(0);
+	cr_assert(yields > 0 && yields <= WAKES);
+}
+
 /* --- on the calling thread -------------------------------------------------------------- */
 
 static void sleep_twice(void *arg)
