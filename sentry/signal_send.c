@@ -316,7 +316,7 @@ static void child_info(struct thread_group *child, int sig, int code, int status
 {
 	*info = (siginfo_t){.si_signo = sig, .si_code = code};
 	info->si_pid = child->pid;
-	info->si_uid = child->leader->caller.cred->uid;
+	info->si_uid = task_uid(child->leader);
 	info->si_status = status;
 	fill_times(&child->rusage, info);
 }
@@ -389,8 +389,9 @@ static void tracee_info(struct task *t, int sig, int code, int status, siginfo_t
 {
 	*info = (siginfo_t){.si_signo = sig, .si_code = code};
 	info->si_pid = t->tid;
-	info->si_uid = t->caller.cred->uid;
 	info->si_status = status;
+	lock_guard(&t->group->siglock);
+	info->si_uid = t->caller.cred->uid;
 	fill_times(&t->used, info);
 }
 

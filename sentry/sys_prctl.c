@@ -133,6 +133,7 @@ static s64 prctl_process(struct task *t, int option, const struct syscall_args *
 static s64 prctl_thread(struct task *t, int option, const struct syscall_args *a)
 {
 	u64 v = arg_u64(a, 1);
+	char comm[COMM_LEN];
 	switch (option) {
 	case PR_SET_PDEATHSIG:
 		return set_pdeathsig(t, v);
@@ -141,7 +142,8 @@ static s64 prctl_thread(struct task *t, int option, const struct syscall_args *a
 	case PR_SET_NAME:
 		return set_name(t, arg_ptr(a, 1));
 	case PR_GET_NAME:
-		return copy_out(arg_ptr(a, 1), t->comm, sizeof(t->comm));
+		task_comm(t, comm);
+		return copy_out(arg_ptr(a, 1), comm, sizeof(comm));
 	case PR_SET_TIMERSLACK:
 		t->timer_slack = (s64)v > 0 ? v : t->default_timer_slack;
 		return 0;

@@ -270,12 +270,25 @@ s64 sys_getcpu(struct task *t, const struct syscall_args *a)
 
 typedef int each_fn(struct task *t, struct task *target, int value, int result);
 
+/* Whose a task is, and whether t may do to it what it likes. */
+struct owner {
+	u32 uid, euid;
+	bool mastered;
+};
+
+static struct owner owner_of(struct task *target, const struct task *t)
+{
+	lock_guard(&target->group->siglock);
+	const struct cred *tc = target->caller.cred;
+	return (struct owner){tc->uid, tc->euid,
+	                      cred_has_cap_in(t->caller.cred, tc->user_ns, CAP_SYS_NICE)};
+}
+
 static int set_nice(struct task *t, struct task *target, int nice, int result)
 {
 	const struct cred *c = t->caller.cred;
-	const struct cred *tc = target->caller.cred;
-	if (c->euid != tc->uid && c->euid != tc->euid &&
-	    !cred_has_cap_in(c, tc->user_ns, CAP_SYS_NICE))
+	struct owner o = owner_of(target, t);
+	if (c->euid != o.uid && c->euid != o.euid && !o.mastered)
 		return -EPERM;
 	if (nice < target->nice && !task_capable(t, CAP_SYS_NICE) &&
 	    (u64)(20 - nice) > task_rlimit(target, RLIMIT_NICE))
@@ -295,9 +308,8 @@ static int get_nice(struct task *t unused_arg, struct task *target, int value un
 static int set_ioprio(struct task *t, struct task *target, int ioprio, int result)
 {
 	const struct cred *c = t->caller.cred;
-	const struct cred *tc = target->caller.cred;
-	if (tc->uid != c->euid && tc->uid != c->uid &&
-	    !cred_has_cap_in(c, tc->user_ns, CAP_SYS_NICE))
+	struct owner o = owner_of(target, t);
+	if (o.uid != c->euid && o.uid != c->uid && !o.mastered)
 		return -EPERM;
 	target->ioprio = ioprio;
 	return result == -ESRCH ? 0 : result;
@@ -350,7 +362,7 @@ static int each_task(struct task *t, int which, u32 who, each_fn *fn, int value)
 	if (who)
 		uid = user_ns_uid_in(t->caller.cred->user_ns, who);
 	TAILQ_FOREACH (g, &kernel.groups, all_link)
-		if (g->leader->caller.cred->uid == uid && uid != NO_ID)
+		if (task_uid(g->leader) == uid && uid != NO_ID)
 			result = each_of_group(t, g, fn, value, result);
 	return result;
 }

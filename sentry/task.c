@@ -190,6 +190,12 @@ struct cred *task_cred_get(struct task *t)
 	return t->caller.cred ? cred_get(t->caller.cred) : NULL;
 }
 
+u32 task_uid(struct task *t)
+{
+	lock_guard(&t->group->siglock);
+	return t->caller.cred->uid;
+}
+
 struct mm *task_mm_get(struct task *t)
 {
 	lock_guard(&t->group->siglock);
@@ -280,9 +286,15 @@ void task_update_identity(struct task *t)
 	platform_thread_set_identity(t->thread, watched || unsettled ? NULL : &id);
 }
 
+/* A name is never seen half changed. */
+void task_comm(struct task *t, char out[COMM_LEN])
+{
+	lock_guard(&t->group->siglock);
+	memcpy(out, t->comm, COMM_LEN);
+}
+
 void task_set_comm(struct task *t, const char *name)
 {
-	/* Readers in /proc take the siglock too: a name is never seen half changed. */
 	lock_guard(&t->group->siglock);
 	memset(t->comm, 0, sizeof(t->comm));
 	strncpy(t->comm, name, sizeof(t->comm) - 1);

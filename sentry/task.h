@@ -149,7 +149,7 @@ struct task {
 	struct mm *mm;
 	struct ns_set *ns;           /* sentry/ns_set.h */
 	struct pid_ns *child_pid_ns; /* S; of the processes it makes; held. NULL: its own */
-	char comm[COMM_LEN];
+	char comm[COMM_LEN];         /* S, for all */
 
 	/* T */
 	struct tracee_list tracees; /* whom it traces */
@@ -175,8 +175,12 @@ struct task {
 	_Atomic bool killed; /* SIGKILL or group exit is pending */
 
 	enum task_gate gate; /* S: may the fiber begin? */
-	_Atomic u32 turns;   /* into guest code and out: odd while in it */
-	_Atomic u32 works;   /* TASK_WORK_*: what the fiber is to do before it runs guest code */
+	/* Set by others, too; read by anybody. */
+	_Atomic int sched_policy, sched_priority, nice, ioprio;
+	_Atomic u64 cpus_allowed;
+
+	_Atomic u32 turns; /* into guest code and out: odd while in it */
+	_Atomic u32 works; /* TASK_WORK_*: what the fiber is to do before it runs guest code */
 
 	/* T */
 	int pdeath_signal;
@@ -202,8 +206,6 @@ struct task {
 	struct uptr rseq;
 	u32 rseq_len, rseq_sig;
 	struct seccomp_filter *seccomp;
-	int sched_policy, sched_priority, nice, ioprio;
-	u64 cpus_allowed;
 	u64 start_time;
 	bool mm_queued;  /* host memory operations queued since the last run: mm_ops_done */
 	u64 fault_addr;  /* of the last fault that was tried again: sentry/mm_fault.c */
@@ -285,6 +287,9 @@ void task_set_files(struct task *t, struct fdtable *files); /* takes over; puts 
 void task_set_fs(struct task *t, struct fs_context *fs);
 /* Of any task, for /proc and kin: +1, or NULL once it has let go of them. */
 struct cred *task_cred_get(struct task *t);
+/* Its user id, and its name with the NUL. No siglock held. */
+u32 task_uid(struct task *t);
+void task_comm(struct task *t, char out[COMM_LEN]);
 struct mm *task_mm_get(struct task *t);
 struct fdtable *task_files_get(struct task *t);
 struct fs_context *task_fs_get(struct task *t);

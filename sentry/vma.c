@@ -160,21 +160,28 @@ void vma_free(struct vma *v)
 	census_add(&vma_census, -1);
 }
 
+/* Only who has the mutex changes one, so it need not be one step. */
+static void account_add(_Atomic u64 *account, u64 delta)
+{
+	atomic_store_explicit(account, atomic_load_explicit(account, memory_order_relaxed) + delta,
+	                      memory_order_relaxed);
+}
+
 /* mm/mmap.c vm_stat_account, and locked_vm; n is the number of bytes that come, or go. */
 static void vma_account(struct mm *m, const struct vma *v, u64 n, bool add)
 {
 	u64 delta = add ? n : -n;
 	bool stack = v->flags & VMA_GROWSDOWN;
 
-	m->total_vm += delta;
+	account_add(&m->total_vm, delta);
 	if (v->flags & VMA_LOCKED)
-		m->locked_vm += delta;
+		account_add(&m->locked_vm, delta);
 	if (stack)
-		m->stack_vm += delta;
+		account_add(&m->stack_vm, delta);
 	else if ((v->prot & PROT_EXEC) && !(v->prot & PROT_WRITE))
-		m->exec_vm += delta;
+		account_add(&m->exec_vm, delta);
 	else if ((v->prot & PROT_WRITE) && !(v->flags & MAP_SHARED))
-		m->data_vm += delta;
+		account_add(&m->data_vm, delta);
 	if (m->total_vm > atomic_load_explicit(&m->peak_vm, memory_order_relaxed))
 		atomic_store_explicit(&m->peak_vm, m->total_vm, memory_order_relaxed);
 }

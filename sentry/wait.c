@@ -48,7 +48,7 @@ static void fill(struct wait_result *out, struct thread_group *child, int status
 {
 	/* Now: once it is released nobody can tell. */
 	out->pid = pid_shown(child->pid);
-	out->uid = child->leader->caller.cred->uid;
+	out->uid = task_uid(child->leader);
 	out->status = status;
 	out->code = code;
 	out->value = value;
@@ -112,6 +112,7 @@ static bool take_continue(struct thread_group *child, int options, struct wait_r
 
 static void fill_tracee(struct wait_result *out, struct task *p, int status, int code, int value)
 {
+	lock_guard(&p->group->siglock);
 	*out = (struct wait_result){.pid = pid_shown(p->tid),
 	                            .uid = p->caller.cred->uid,
 	                            .status = status,

@@ -11,8 +11,8 @@ struct fs_context {
 	struct ref ref;
 	struct lock lock;
 	struct path root, cwd; /* guarded by lock; held */
-	u32 umask;             /* guarded by lock */
-	struct mount_ns *ns;   /* held */
+	_Atomic u32 umask;
+	struct mount_ns *ns; /* held */
 };
 
 /* Takes its own references. NULL: no memory. */

@@ -251,8 +251,7 @@ static void print_cause(const struct report *r, const siginfo_t *info)
 	const char *why = code_name(info->si_signo, info->si_code);
 	char comm[COMM_LEN], how[128];
 
-	memcpy(comm, r->t->comm, sizeof(comm));
-	comm[sizeof(comm) - 1] = 0;
+	task_comm(r->t, comm);
 	make_printable(comm);
 	if (has_address(info))
 		snprintf(how, sizeof(how), "si_code %d%s%s, address 0x%llx", info->si_code,

@@ -102,7 +102,10 @@ static int show_auxv(const struct pseudo_ref *ref, struct text *t)
 
 static int show_comm(const struct pseudo_ref *ref, struct text *t)
 {
-	text_add(t, "%.*s\n", COMM_LEN, ref_task(ref)->comm);
+	char comm[COMM_LEN];
+
+	task_comm(ref_task(ref), comm);
+	text_add(t, "%.*s\n", COMM_LEN, comm);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* /proc/PID/stat, statm and status: proc(5) has the meaning of each field. */
 #include "fs/vfs/fs_context.h"
 #include "fs/vfs/fdtable.h"
+#include "sentry/clock.h"
 #include "sentry/cpu_time.h"
 #include "sentry/mm.h"
 #include "sentry/pid_ns.h"
@@ -40,8 +41,15 @@ struct tree_view {
 	s32 pid, tid, ppid, tracer, pgid, sid, tty, tpgid; /* as the proc file system shows them */
 	s32 global_pgid, global_sid;
 	u32 threads;
+	u64 children_user, children_system; /* CPU time, ns */
+	int exit_signal, exit_status;
 	char state;
 };
+
+static u64 ns_of(const struct timeval *tv)
+{
+	return (u64)tv->tv_sec * NSEC_PER_SEC + (u64)tv->tv_usec * 1000;
+}
 
 static void tree_view(struct pid_ns *n, struct task *t, struct tree_view *v)
 {
@@ -56,6 +64,10 @@ static void tree_view(struct pid_ns *n, struct task *t, struct tree_view *v)
 	v->tracer = t->trace.tracer ? pid_ns_out(n, t->trace.tracer->tid) : 0;
 	v->state = state_letter(t);
 	v->threads = g->nthreads;
+	v->children_user = ns_of(&g->children_rusage.ru_utime);
+	v->children_system = ns_of(&g->children_rusage.ru_stime);
+	v->exit_signal = g->exit_signal;
+	v->exit_status = g->exit_status;
 	if (!g->pgrp)
 		return;
 	v->pgid = pid_ns_out(n, g->pgrp->pgid);
@@ -102,21 +114,23 @@ int show_task_stat(const struct pseudo_ref *ref, struct text *t)
 	struct signal_view sig;
 	struct tree_view v;
 	struct mm *mm = NULL;
+	char comm[COMM_LEN];
 	u64 rsslim;
 
 	if (ref_mm(ref, &mm))
 		mm = NULL;
 	tree_view(proc_ns(ref), task, &v);
 	signal_view(task, &sig);
+	task_comm(task, comm);
 	lock_acquire(&g->limits_lock);
 	rsslim = g->limits[RLIMIT_RSS].rlim_cur;
 	lock_release(&g->limits_lock);
-	text_add(t, "%d (%.*s) %c %d %d %d %d %d %u ", v.tid, COMM_LEN, task->comm, v.state, v.ppid,
+	text_add(t, "%d (%.*s) %c %d %d %d %d %d %u ", v.tid, COMM_LEN, comm, v.state, v.ppid,
 	         v.pgid, v.sid, v.tty, v.tpgid, 0x400000u);
-	text_add(t, "0 0 0 0 %llu %llu %lld %lld ", (unsigned long long)(cpu.user / TICKS_NS),
+	text_add(t, "0 0 0 0 %llu %llu %llu %llu ", (unsigned long long)(cpu.user / TICKS_NS),
 	         (unsigned long long)(cpu.system / TICKS_NS),
-	         (long long)g->children_rusage.ru_utime.tv_sec * 100,
-	         (long long)g->children_rusage.ru_stime.tv_sec * 100);
+	         (unsigned long long)(v.children_user / TICKS_NS),
+	         (unsigned long long)(v.children_system / TICKS_NS));
 	text_add(t, "%d %d %u 0 %llu ", 20 + task->nice, task->nice, v.threads,
 	         (unsigned long long)(task->start_time / TICKS_NS));
 	text_add(t, "%llu %llu %llu ", (unsigned long long)(mm ? mm->total_vm : 0),
@@ -131,13 +145,13 @@ int show_task_stat(const struct pseudo_ref *ref, struct text *t)
 	         (unsigned long long)(sig.pending & 0x7fffffff),
 	         (unsigned long long)(sig.blocked & 0x7fffffff),
 	         (unsigned long long)(sig.ignored & 0x7fffffff),
-	         (unsigned long long)(sig.caught & 0x7fffffff), g->exit_signal);
+	         (unsigned long long)(sig.caught & 0x7fffffff), v.exit_signal);
 	if (mm && !ref_may_read(ref))
 		text_add(t, "%llu %llu %llu %llu %llu %llu %llu %d\n",
 		         (unsigned long long)mm->data_start, (unsigned long long)mm->data_end,
 		         (unsigned long long)mm->brk_start, (unsigned long long)mm->arg_start,
 		         (unsigned long long)mm->arg_end, (unsigned long long)mm->env_start,
-		         (unsigned long long)mm->env_end, g->exit_status);
+		         (unsigned long long)mm->env_end, v.exit_status);
 	else
 		text_add(t, "0 0 0 0 0 0 0 0\n");
 	if (mm)
@@ -299,12 +313,14 @@ int show_task_status(const struct pseudo_ref *ref, struct text *t)
 	struct fdtable *files = task_files_get(task);
 	struct mm *mm = NULL;
 	struct tree_view v;
+	char comm[COMM_LEN];
 
 	if (ref_mm(ref, &mm))
 		mm = NULL;
 	tree_view(proc_ns(ref), task, &v);
+	task_comm(task, comm);
 	text_add(t, "Name:\t");
-	add_escaped_name(t, task->comm);
+	add_escaped_name(t, comm);
 	if (fs) {
 		text_add(t, "Umask:\t%04o\n", fs->umask);
 		fs_context_put(fs);
