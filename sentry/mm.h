@@ -80,7 +80,8 @@ struct mm {
 	struct mm_pending pending;
 	struct vma_list
 	    dead; /* to be freed outside the mutex: their files have locks of their own */
-	u64 total_vm, locked_vm, data_vm, stack_vm, exec_vm; /* bytes */
+	/* Bytes; /proc reads them without, too. */
+	_Atomic u64 total_vm, locked_vm, data_vm, stack_vm, exec_vm;
 	u64 brk_start, brk;
 	u64 mmap_base; /* top-down */
 	u64 stack_top, arg_start, arg_end, env_start, env_end;
@@ -121,8 +122,8 @@ void mm_unlock(struct mm *m);
 /*
  * For task_run: platform_thread_run has returned. Without a failed operation call mm_ops_done if
  * t->mm_queued is set; with one, mm_op_failed, which brings the tree in line with the host and
- * sets the call's result in rax. A task with t->mm_queued set that is about to park for long (a
- * stop signal) calls platform_thread_sync first.
+ * sets the call's result in rax. A task with t->mm_queued set that may be about to park for long (a
+ * stop) has it done first.
  */
 void mm_ops_done(struct task *t);
 void mm_op_failed(struct task *t, int op_index, int err);

@@ -201,6 +201,17 @@ static bool must_look(struct task *t, bool in_syscall)
 	return in_syscall && is_restart((s64)platform_thread_call_regs(t->thread)->rax);
 }
 
+/*
+ * It may come to a stop there, for as long as somebody likes. Others that share its memory wait for
+ * what it has queued, even on their own way to that stop: so that is carried out before.
+ */
+static bool look_at_signals(struct task *t)
+{
+	if (t->mm_queued)
+		task_settle(t);
+	return signal_deliver(t);
+}
+
 /* Only the fiber itself counts; the hand-over that comes next is the barrier (membarrier.c). */
 static void turn(struct task *t)
 {
@@ -242,7 +253,7 @@ static void run(struct task *t)
 		 * interrupted at once, and only then has the result that the signal's
 		 * frame must hold.
 		 */
-		if (!t->futex_queued && must_look(t, in_syscall) && !signal_deliver(t))
+		if (!t->futex_queued && must_look(t, in_syscall) && !look_at_signals(t))
 			return;
 		if (atomic_load_explicit(&t->works, memory_order_relaxed))
 			do_work(t);
