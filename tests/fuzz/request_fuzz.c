@@ -97,12 +97,12 @@ static void check_reply(void)
 	const struct stub_reply *r = &ctx()->reply;
 
 	must(r->verb <= VERB_XSTATE_SET);
-	if (r->verb != VERB_RESUME && r->verb != VERB_OPS)
-		return;
-	must(r->ops <= HOSTOPS_MAX && r->files <= r->ops);
-	for (u32 i = 0; i < r->ops; i++)
-		check_op(&r->op[i]);
-	if (r->verb == VERB_OPS)
+	if (r->verb == VERB_RESUME || r->verb == VERB_OPS) {
+		must(r->ops <= HOSTOPS_MAX && r->files <= r->ops);
+		for (u32 i = 0; i < r->ops; i++)
+			check_op(&r->op[i]);
+	}
+	if (r->verb != VERB_RESUME && r->verb != VERB_FRAME_PUSH)
 		return;
 	must(r->segments <= STUB_OUT_SEGMENTS);
 	for (u32 i = 0; i < r->segments; i++)
@@ -152,13 +152,14 @@ static s64 carry_out(const struct stub_reply *r)
 {
 	u64 n = reachable(r->arg[0], r->arg[1]);
 	u8 *at = ctx()->window + r->arg[2];
+	bool delivers = r->verb == VERB_RESUME || r->verb == VERB_FRAME_PUSH;
 
+	for (u32 i = 0; delivers && i < r->segments; i++)
+		memcpy((void *)r->segment[i].addr, ctx()->window + r->segment[i].offset,
+		       r->segment[i].len);
 	switch (r->verb) {
 	case VERB_RESUME:
 	case VERB_OPS:
-		for (u32 i = 0; r->verb == VERB_RESUME && i < r->segments; i++)
-			memcpy((void *)r->segment[i].addr, ctx()->window + r->segment[i].offset,
-			       r->segment[i].len);
 		if (r->ops)
 			ctx()->ops_done = r->seq;
 		return r->ops && r->op[r->ops - 1].kind == HOSTOP_MMAP ? (s64)r->op[r->ops - 1].addr
