@@ -127,12 +127,14 @@ bool handover_wait_some(struct stub_context *ctx)
 	return (limit && spin(ctx, limit)) || sleep_until(ctx, true, &some);
 }
 
-/* Waits for a reply to what is in the context already. */
+/*
+ * For what is in a new thread's context already. As a rule the reply is there when the host first
+ * runs the thread. If not, the thread's maker has not told the sentry yet that there is one, most
+ * likely because it waits for this very CPU: to wait awake would keep both from going on.
+ */
 void handover_wait(struct stub_context *ctx)
 {
-	u32 limit = stub_shared()->spin_limit;
-	if (!limit || !spin(ctx, limit))
-		sleep_until_reply(ctx, true);
+	sleep_until_reply(ctx, true);
 }
 
 void handover(struct stub_context *ctx)

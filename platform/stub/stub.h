@@ -88,8 +88,9 @@ noreturn void stub_die(void);
 
 /* handover.c: gives the request to the sentry and returns when the reply is there. */
 void handover(struct stub_context *ctx);
+/* A new thread's: its first reply, awaited asleep. */
 void handover_wait(struct stub_context *ctx);
-/* The same for a tenth of a second at most: is the reply there? */
+/* A forked child's, for a tenth of a second at most: is the reply there? */
 must_check bool handover_wait_some(struct stub_context *ctx);
 
 /* marshal.c */
