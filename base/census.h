@@ -9,6 +9,7 @@
 struct census {
 	const char *name;
 	_Atomic s64 live;
+	_Atomic s64 crowd;   /* many there have been, about, since memory was given back; or 0 */
 	struct census *next; /* all types seen so far; set once by the first census_add */
 	_Atomic bool listed;
 };

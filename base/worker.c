@@ -6,6 +6,7 @@
  */
 #include <limits.h>
 #include "base/bug.h"
+#include "base/heap.h"
 #include "base/host.h"
 #include "base/host_thread.h"
 #include "base/reactor.h"
@@ -249,6 +250,7 @@ static void worker_sleep(struct worker *w, u64 limit)
 {
 	u32 seen;
 
+	heap_tidy();
 	doorbell_sleep_begin();
 	seen = doorbell_read();
 	if (!sched_stopping() && !worker_poll(w, true) && runq_length() == 0)

@@ -35,6 +35,42 @@ static void *allocate(void *arg)
 	return NULL;
 }
 
+static size_t resident(void)
+{
+	FILE *f = fopen("/proc/self/statm", "r");
+	size_t all = 0, here = 0;
+
+	cr_assert(f && fscanf(f, "%zu %zu", &all, &here) == 2);
+	fclose(f);
+	return here * PAGE_SIZE;
+}
+
+Test(heap, what_was_freed_is_given_back)
+{
+	enum { PIECES = 100000, SIZE = 400 };
+	static void *piece[PIECES];
+	size_t before, full;
+
+	if (MOAT_SANITIZED)
+		cr_skip_test("another malloc");
+	heap_configure();
+	before = resident();
+	for (int i = 0; i < PIECES; i++)
+		memset(piece[i] = malloc(SIZE), 1, SIZE);
+	full = resident();
+	/* Some stay, so that malloc by itself gives nothing back. */
+	for (int i = 0; i < PIECES; i++)
+		if (i % 1000 != 999)
+			free(piece[i]);
+	cr_expect_gt(resident(), before + (full - before) / 2);
+	atomic_store(&heap_untidy, true);
+	heap_tidy();
+	cr_expect_lt(resident(), before + (full - before) / 4);
+	cr_expect_not(atomic_load(&heap_untidy));
+	for (int i = 999; i < PIECES; i += 1000)
+		free(piece[i]);
+}
+
 Test(heap, threads_share_one_arena)
 {
 	unsigned before = arenas();
