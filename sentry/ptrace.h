@@ -27,7 +27,8 @@ enum { PTRACE_TRACED = 1, PTRACE_SEIZED = 2 };
  * under T and S, so that either suffices to look at them.
  */
 struct tracee {
-	u32 flags;           /* PTRACE_TRACED, PTRACE_SEIZED; 0: nobody traces it */
+	/* PTRACE_TRACED, PTRACE_SEIZED; 0: nobody traces it. Its own fiber looks without a lock. */
+	_Atomic u32 flags;
 	struct task *tracer; /* alive as long as it is linked */
 	TAILQ_ENTRY(task) link;
 	u32 options;  /* PTRACE_O_* */
