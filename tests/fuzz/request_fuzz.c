@@ -97,6 +97,8 @@ static void check_reply(void)
 	const struct stub_reply *r = &ctx()->reply;
 
 	must(r->verb <= VERB_XSTATE_SET);
+	if (r->verb == VERB_COPY_IN || r->verb == VERB_COPY_STR || r->verb == VERB_COPY_OUT)
+		must(r->arg[2] <= STUB_WINDOW_SIZE && r->arg[1] <= STUB_WINDOW_SIZE - r->arg[2]);
 	if (r->verb == VERB_RESUME || r->verb == VERB_OPS) {
 		must(r->ops <= HOSTOPS_MAX && r->files <= r->ops);
 		for (u32 i = 0; i < r->ops; i++)
@@ -150,8 +152,10 @@ static u64 reachable(u64 addr, u64 n)
 /* As a stub does it. The copy is taken, as the answer takes the reply's place. */
 static s64 carry_out(const struct stub_reply *r)
 {
-	u64 n = reachable(r->arg[0], r->arg[1]);
-	u8 *at = ctx()->window + r->arg[2];
+	bool copies =
+	    r->verb == VERB_COPY_IN || r->verb == VERB_COPY_STR || r->verb == VERB_COPY_OUT;
+	u64 n = copies ? reachable(r->arg[0], r->arg[1]) : 0;
+	u8 *at = ctx()->window + (copies ? r->arg[2] : 0);
 	bool delivers = r->verb == VERB_RESUME || r->verb == VERB_FRAME_PUSH;
 
 	for (u32 i = 0; delivers && i < r->segments; i++)
