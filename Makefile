@@ -47,7 +47,7 @@ all: $(B)/moat ## build build/$(BUILD)/moat
 
 $(B)/flags: FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(STUB_CFLAGS))' >$@.new
+	@printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(STUB_CC) $(STUB_CFLAGS))' >$@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 $(B)/%.c.o: %.c $(B)/flags
@@ -78,16 +78,18 @@ $(B)/moat: $(B)/cli/main.c.o $(B)/libmoat.a
 
 STUB_SRC := $(sort $(wildcard platform/stub/*.c platform/stub/*.S))
 STUB_OBJ := $(patsubst platform/stub/%,$(B)/stub/%.o,$(STUB_SRC))
+# Nothing instrumented has a place there.
+STUB_CC := $(patsubst afl-%-fast,%,$(patsubst afl-%-lto,%,$(CC)))
 STUB_CFLAGS := -std=gnu17 $(WARN) -O2 -g -ffreestanding -fno-stack-protector -fno-pic -fno-pie -mcmodel=large \
 	-mgeneral-regs-only -mno-red-zone -fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing \
 	$(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
 $(B)/stub/%.o: platform/stub/% $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,STUB,$<)
-	$(Q)$(CC) $(ALL_CPPFLAGS) $(STUB_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(STUB_CC) $(ALL_CPPFLAGS) $(STUB_CFLAGS) -MMD -MP -c -o $@ $<
 $(B)/stub/stub.elf: $(STUB_OBJ) platform/stub/stub.lds
 	$(call say,LINK,$@)
-	$(Q)$(CC) -nostdlib -static -Wl,-T,platform/stub/stub.lds -Wl,--build-id=none -Wl,-z,noexecstack -o $@ $(STUB_OBJ)
+	$(Q)$(STUB_CC) -nostdlib -static -Wl,-T,platform/stub/stub.lds -Wl,--build-id=none -Wl,-z,noexecstack -o $@ $(STUB_OBJ)
 $(B)/gen/stub.bin: $(B)/stub/stub.elf
 	@mkdir -p $(@D)
 	$(Q)$(OBJCOPY) -O binary $< $@
