@@ -471,6 +471,74 @@ static void read_only_files(void *arg)
 	_exit(0);
 }
 
+/* ---- another process's memory ------------------------------------------------------ */
+
+/* Of all that its host process may have open nothing can be mapped. */
+static void descriptors_mapped(void *arg)
+{
+	const uint64_t flags[] = {MAP_SHARED | MAP_FIXED, MAP_PRIVATE | MAP_FIXED};
+
+	(void)arg;
+	for (uint64_t fd = 0; fd < 6000; fd++)
+		for (size_t i = 0; i < COUNT(flags); i++) {
+			long at = stub_call(SYS_mmap, 0x10000000, 4096, PROT_READ, flags[i], fd, 0);
+
+			if (at == 0x10000000)
+				fail("descriptor %u of the stub was mapped", (unsigned)fd);
+		}
+	_exit(0);
+}
+
+/* Maps what it can steal: the context of a child, which is sent with the order to fork. Speaks for
+ * the child then, by every word of it. */
+static void *context_thief(void *arg)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[256];
+	} control;
+	uint64_t r = seed(55), *words = (uint64_t *)0x10000000;
+	char byte;
+	struct iovec iov = {&byte, 1};
+
+	for (;;) {
+		struct msghdr msg = {.msg_iov = &iov,
+		                     .msg_iovlen = 1,
+		                     .msg_control = &control,
+		                     .msg_controllen = sizeof(control)};
+		/* MSG_PEEK, every other time, so that the fork itself succeeds. */
+		long got = stub_call(SYS_recvmsg, stub_socket(), (uint64_t)&msg,
+		                     next_random(&r) % 2 ? 2 : 0, 0, 0, 0);
+
+		if (got <= 0 || msg.msg_controllen < CMSG_LEN(2 * sizeof(int)))
+			continue;
+		int *fds = (int *)CMSG_DATA(&control.header);
+		if (stub_call(SYS_mmap, (uint64_t)words, STUB_CONTEXT_SIZE, PROT_READ | PROT_WRITE,
+		              MAP_SHARED | MAP_FIXED, (uint64_t)fds[0], 0) != (long)words)
+			continue;
+		++*(_Atomic unsigned *)arg;
+		for (unsigned i = 0; i < 100000; i++)
+			words[next_random(&r) % (STUB_HEADER_SIZE / 8)] = nasty(&r);
+	}
+	return NULL;
+}
+
+static void children_spoken_for(void *arg)
+{
+	accomplice(context_thief, arg);
+	for (;;) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			begin();
+			calls_for(20, 16);
+			execl("/proc/self/exe", "nobody", NULL);
+			_exit(0);
+		}
+		waitpid(pid, NULL, WNOHANG);
+	}
+}
+
 /* ---- ----------------------------------------------------------------------------- */
 
 static void check(const char *what, void (*attack)(void *arg), void *arg, unsigned ms)
@@ -489,6 +557,18 @@ static void wake_ups(void)
 	check("wake-ups for nothing", spurious, (void *)rung, 100000 * rounds());
 	printf("%u wake-ups\n", *rung);
 	NEED(*rung == 1000000 * rounds());
+}
+
+static void others_memory(void)
+{
+	_Atomic unsigned *stolen =
+	    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	NEED(stolen != MAP_FAILED);
+	check("descriptors mapped", descriptors_mapped, NULL, 10000);
+	check("children spoken for", children_spoken_for, (void *)stolen, 1500 * rounds());
+	printf("%u contexts stolen\n", *stolen);
+	NEED(*stolen > 0);
 }
 
 static void every_word(void)
@@ -516,10 +596,12 @@ static void every_word(void)
 	well();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct lie lies[] = {{.which = 0}, {.which = 1}, {.which = 2}};
 
+	if (argc && !strcmp(argv[0], "nobody"))
+		return 0;
 	if (!stub_is_there())
 		return NOTHING_THERE;
 	stub_find();
@@ -533,6 +615,7 @@ int main(void)
 		check("forks lied about", forks_lied_about, (void *)i, 1000 * rounds());
 	check("files stolen", files_stolen, NULL, 3000);
 	check("read-only files", read_only_files, NULL, 60000);
+	others_memory();
 	every_word();
 	puts("nowhere");
 	return 0;

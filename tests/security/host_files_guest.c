@@ -53,8 +53,16 @@ static void try_openat(int dir, const char *path)
 {
 	static const int flags[] = {O_RDONLY | O_NONBLOCK, O_RDWR | O_NONBLOCK,
 	                            O_WRONLY | O_CREAT | O_NONBLOCK, O_WRONLY | O_CREAT | O_EXCL};
-	static const uint64_t resolve[] = {0, RESOLVE_IN_ROOT, RESOLVE_BENEATH,
-	                                   RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV};
+	static const uint64_t resolve[] = {0,
+	                                   RESOLVE_IN_ROOT,
+	                                   RESOLVE_BENEATH,
+	                                   RESOLVE_NO_MAGICLINKS,
+	                                   RESOLVE_NO_XDEV,
+	                                   RESOLVE_NO_SYMLINKS,
+	                                   RESOLVE_CACHED,
+	                                   RESOLVE_BENEATH | RESOLVE_IN_ROOT,
+	                                   RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS |
+	                                       RESOLVE_NO_XDEV};
 	char link[4096];
 	struct stat st;
 
@@ -165,6 +173,24 @@ static void try_mounts(void *arg)
 		if (mount("/dev/root", "/tmp/m", *t, 0, path) == 0)
 			look_in(open("/tmp/m/secret", O_RDONLY), "mount", *t);
 		umount2("/tmp/m", MNT_DETACH);
+	}
+	/* Files: one of the host's, one that a link leads to, one over another. */
+	close(open("/tmp/f", O_WRONLY | O_CREAT, 0666));
+	snprintf(path, sizeof(path), "%s/outside/secret", work);
+	if (mount(path, "/tmp/f", NULL, MS_BIND, NULL) == 0)
+		fail("a file of the host was bound");
+	for (const char *const *l =
+	         (const char *const[]){"abs", "rel", "chain", "up/outside/secret", NULL};
+	     *l; l++) {
+		snprintf(path, sizeof(path), "/grant/%s", *l);
+		if (mount(path, "/tmp/f", NULL, MS_BIND, NULL) == 0)
+			try_openat(AT_FDCWD, "/tmp/f");
+	}
+	if (mount("/ro/file", "/tmp/f", NULL, MS_BIND, NULL) == 0) {
+		look_in(open("/tmp/f", O_RDWR), "bind", "/tmp/f");
+		try_openat(AT_FDCWD, "/tmp/f/../../outside/secret");
+		if (mount("/tmp/f", "/grant/file", NULL, MS_BIND, NULL) == 0)
+			look_in(open("/grant/file", O_RDWR), "bind", "/grant/file");
 	}
 	if (mount("/grant/dirlink", "/tmp/m", NULL, MS_BIND, NULL) == 0)
 		try_openat(AT_FDCWD, "/tmp/m/secret");

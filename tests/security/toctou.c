@@ -71,8 +71,6 @@ static bool left_out(const char *name)
 	                                    "mmap",
 	                                    "brk",
 	                                    "shmat",
-	                                    "rt_sigsuspend",
-	                                    "select",
 	                                    "restart_syscall",
 	                                    "rt_sigqueueinfo",
 	                                    "rt_tgsigqueueinfo",
