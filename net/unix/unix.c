@@ -221,7 +221,7 @@ static s64 unix_ioctl(struct socket *s, u32 cmd, u64 arg)
 static void release_op(struct socket *s)
 {
 	unix_release(unix_of(s), false);
-	unix_collect_if_needed();
+	unix_closed();
 }
 
 /* What nobody will accept is closed, and its clients hear of it. */

@@ -213,5 +213,5 @@ struct file_list *unix_detach_files(struct unix_msg *msg);
 struct file_list *unix_peek_files(struct unix_msg *msg);
 /* Closes the files of a message that nobody will receive. Never recurses. */
 void unix_drop_files(struct file_list *l);
-/* After a socket was released: is there anything to collect? */
-void unix_collect_if_needed(void);
+/* After a socket was released: collects if that is due. */
+void unix_closed(void);

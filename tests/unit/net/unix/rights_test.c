@@ -381,15 +381,16 @@ Test(unix_rights, collects_through_listeners)
 	as_guest(embryo_body);
 }
 
-/* Each socket in the queue of the one before: closing the first must not recurse. */
-static void chain_body(void)
+/* Sockets, each in the queue of the one before; first is the caller's, its queue holds the chain.
+ */
+static void make_chain(struct file *first[2], int links)
 {
-	struct file *first[2], *last[2], *next[2];
+	struct file *last[2], *next[2];
 
 	check(socket_pair(AF_UNIX, SOCK_STREAM, 0, first) == 0);
 	last[0] = file_get(first[0]);
 	last[1] = file_get(first[1]);
-	for (int i = 0; i < ROUNDS(20000); i++) {
+	for (int i = 0; i < links; i++) {
 		check(socket_pair(AF_UNIX, SOCK_STREAM, 0, next) == 0);
 		check(send_file(last[0], next[1]) == 1);
 		file_put(last[0]);
@@ -397,9 +398,17 @@ static void chain_body(void)
 		last[0] = next[0];
 		last[1] = next[1];
 	}
-	check(unix_inflight() == (u64)ROUNDS(20000));
+	check(unix_inflight() == (u64)links);
 	file_put(last[0]);
 	file_put(last[1]);
+}
+
+/* Closing the first must not recurse. */
+static void chain_body(void)
+{
+	struct file *first[2];
+
+	make_chain(first, ROUNDS(20000));
 	file_put(first[1]);
 	file_put(first[0]);
 	check(unix_inflight() == 0);
@@ -429,6 +438,33 @@ static void garbage_body(void)
 Test(unix_rights, garbage_does_not_pile_up)
 {
 	as_guest(garbage_body);
+}
+
+/* A collection costs what is in flight, so closes share it: no garbage is forgotten for that. */
+static void shared_body(void)
+{
+	struct file *first[2], *other[2];
+
+	make_chain(first, 1000);
+	unix_collect();
+	open_pair(SOCK_DGRAM);
+	check(send_file(s[0], s[1]) == 1 && send_file(s[1], s[0]) == 1);
+	close_pair();
+	check(unix_inflight() == 1002);
+	for (int i = 0; i < 1000 / 64 / 2 + 1; i++) {
+		check(socket_pair(AF_UNIX, SOCK_DGRAM, 0, other) == 0);
+		file_put(other[0]);
+		file_put(other[1]);
+	}
+	check(unix_inflight() == 1000);
+	file_put(first[1]);
+	file_put(first[0]);
+	check(unix_inflight() == 0);
+}
+
+Test(unix_rights, closes_share_a_collection)
+{
+	as_guest(shared_body);
 }
 
 /* ---- many workers ------------------------------------------------------------------ */
