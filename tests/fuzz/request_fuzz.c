@@ -225,15 +225,21 @@ static void lie(u8 how)
 		ctx()->ops_done = input_u64(&in) % 4 + thread.seq - 2;
 }
 
+/* Another thread of the guest's has been at the reply before it was sent: its own loss. */
+static bool scribbled;
+
 static void stub_turn(void)
 {
 	struct stub_reply reply = ctx()->reply;
 	u8 how, kind;
 
-	check_reply();
 	how = input_u8(&in);
 	kind = input_u8(&in);
-	ctx()->request.result = carry_out(&reply);
+	if (!scribbled) {
+		check_reply();
+		ctx()->request.result = carry_out(&reply);
+	}
+	scribbled = false;
 	if (reply.files || reply.verb == VERB_FORK || kind & 0x80)
 		take_files();
 	ctx()->call.kind = reply.verb == VERB_RESUME ? kind % 3 : REQUEST_DONE;
@@ -268,6 +274,7 @@ void request_fuzz_yield(void)
 {
 	if (!honest)
 		lie(input_u8(&in));
+	scribbled = !honest;
 }
 
 /* ---- the sentry ------------------------------------------------------------- */
@@ -343,6 +350,7 @@ static void begin(u8 how)
 	thread.base.uspace = (struct uspace){.ops = &guestmem_ops, .writable = writable};
 	clock_now = 0;
 	honest = true;
+	scribbled = false;
 	systrap.may_spin = true;
 	rewrite_sites(how & 8 ? how >> 4 : 0);
 	honest = how & 1;
