@@ -47,7 +47,7 @@ static bool honest;
 static u64 clock_now;
 static int some_file = -1, stub_socket;
 static u8 model[MEMORY_SIZE];
-/* What the stub said last. */
+/* What the stub said when it last came out of guest code. */
 static struct stub_call said;
 static struct user_regs_struct said_regs;
 
@@ -252,8 +252,11 @@ static void stub_turn(void)
 		if (how == 0xff)
 			thread.died = true;
 	}
-	said = ctx()->call;
-	said_regs = ctx()->request.regs;
+	/* What an event is made of; a verb's answer has no say in that. */
+	if (reply.verb == VERB_RESUME) {
+		said = ctx()->call;
+		said_regs = ctx()->request.regs;
+	}
 	atomic_store(&ctx()->state, STUB_REQUEST | (how & 0x40 ? STUB_SLEEPS : 0));
 }
 
