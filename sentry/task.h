@@ -41,7 +41,8 @@ struct seccomp_filter;
 struct session {
 	struct ref ref;
 	s32 sid;
-	struct tty *tty; /* controlling terminal, or NULL */
+	struct tty *tty;               /* controlling terminal, or NULL */
+	struct process_group *left_fg; /* in its foreground when it hung up; held */
 	TAILQ_HEAD(, process_group) groups;
 };
 struct process_group {

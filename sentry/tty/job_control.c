@@ -69,11 +69,22 @@ static void detach_locked(struct tty *t, struct process_group **fg)
 	}
 }
 
+/* fg: the reference becomes the session's, or is dropped. tasks_lock held. */
+static void set_left_fg_locked(struct session *s, struct process_group *fg)
+{
+	struct process_group *old = s->left_fg;
+
+	s->left_fg = fg;
+	if (old)
+		pgrp_put(old);
+}
+
 static void attach_locked(struct tty *t, struct process_group *pg)
 {
 	t->session = pg->session;
 	t->fg = pgrp_get(pg);
 	pg->session->tty = tty_get(t);
+	set_left_fg_locked(pg->session, NULL);
 }
 
 s64 tty_set_controlling(struct tty *t, bool steal)
@@ -103,36 +114,61 @@ out:
 	return err;
 }
 
-/* The session loses its terminal: the foreground is told (SIGHUP, SIGCONT). */
-static void disassociate(struct tty *t, bool tell_leader)
+/* NULL: it has ended. tasks_lock held. */
+static struct thread_group *leader_of_locked(const struct session *s)
+{
+	struct process_group *pg;
+	struct thread_group *g;
+
+	TAILQ_FOREACH (pg, &s->groups, session_link)
+		TAILQ_FOREACH (g, &pg->members, pgrp_link)
+			if (g->pid == s->sid)
+				return g;
+	return NULL;
+}
+
+enum why_detached { GIVEN_UP, LEADER_ENDS, HUNG_UP };
+
+/*
+ * The session loses its terminal. At a hang-up its leader is told, and only when that has ended,
+ * the foreground; one that ends with its terminal sends no SIGCONT (disassociate_ctty,
+ * tty_signal_session_leader).
+ */
+static void disassociate(struct tty *t, enum why_detached why)
 {
 	struct process_group *fg;
-	struct thread_group *leader = NULL;
+	struct thread_group *leader;
 	struct session *s;
 
-	lock_acquire(&kernel.tasks_lock);
+	lock_guard(&kernel.tasks_lock);
 	lock_acquire(&t->lock);
 	s = t->session;
 	detach_locked(t, &fg);
 	lock_release(&t->lock);
-	if (tell_leader && s) {
-		struct process_group *pg;
-		TAILQ_FOREACH (pg, &s->groups, session_link)
-			TAILQ_FOREACH (leader, &pg->members, pgrp_link)
-				if (leader->pid == s->sid)
-					goto found;
-	}
-found:
+	leader = why == HUNG_UP && s ? leader_of_locked(s) : NULL;
 	if (leader) {
 		signal_send_group_simple(leader, SIGHUP, SI_KERNEL);
 		signal_send_group_simple(leader, SIGCONT, SI_KERNEL);
+		set_left_fg_locked(s, fg);
+		return;
 	}
-	if (fg) {
-		send_locked(fg, SIGHUP);
+	if (!fg)
+		return;
+	send_locked(fg, SIGHUP);
+	if (why == GIVEN_UP)
 		send_locked(fg, SIGCONT);
-		pgrp_put(fg);
-	}
-	lock_release(&kernel.tasks_lock);
+	pgrp_put(fg);
+}
+
+/* The leader of a session whose terminal hung up before has ended, too. */
+static void tell_left_fg(struct session *s)
+{
+	lock_guard(&kernel.tasks_lock);
+	if (!s->left_fg)
+		return;
+	send_locked(s->left_fg, SIGHUP);
+	send_locked(s->left_fg, SIGCONT);
+	set_left_fg_locked(s, NULL);
 }
 
 struct tty *tty_controlling(struct task *t)
@@ -144,15 +180,28 @@ struct tty *tty_controlling(struct task *t)
 	return tty ? tty_get(tty) : NULL;
 }
 
+/* NULL: it leads none. A leader stays in its session until it has ended. */
+static struct session *session_led_by(const struct task *t)
+{
+	const struct process_group *pg;
+
+	lock_guard(&kernel.tasks_lock);
+	pg = t->group->pgrp;
+	return pg && pg->session->sid == t->group->pid ? pg->session : NULL;
+}
+
 void tty_leader_exit(struct task *t)
 {
-	struct tty *tty = tty_controlling(t);
+	struct session *s = session_led_by(t);
+	struct tty *tty = s ? tty_controlling(t) : NULL;
 
-	if (!tty)
-		return;
-	if (t->group->pgrp->session->sid == t->group->pid)
-		disassociate(tty, false);
-	tty_put(tty);
+	if (s) {
+		if (tty)
+			disassociate(tty, LEADER_ENDS);
+		tell_left_fg(s);
+	}
+	if (tty)
+		tty_put(tty);
 }
 
 s64 tty_drop_controlling(struct tty *t)
@@ -163,7 +212,7 @@ s64 tty_drop_controlling(struct tty *t)
 
 	/* Only the leader gives the terminal up for all; others have no own link to cut here. */
 	if (!err && self->group->pgrp->session->sid == self->group->pid)
-		disassociate(t, false);
+		disassociate(t, GIVEN_UP);
 	if (mine)
 		tty_put(mine);
 	return err;
@@ -220,5 +269,5 @@ void tty_hangup(struct tty *t)
 	t->hung_up = true;
 	ldisc_flush_input(t);
 	lock_release(&t->lock);
-	disassociate(t, true);
+	disassociate(t, HUNG_UP);
 }

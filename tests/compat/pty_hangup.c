@@ -17,6 +17,81 @@ static void on_sig(int sig)
 		conts++;
 }
 
+/* In the foreground of another's session: says what has come whenever it is asked. */
+static void foreground_main(int ask, int answer)
+{
+	char c, text[64];
+	int n;
+
+	handle(SIGHUP, on_sig, SA_RESTART);
+	handle(SIGCONT, on_sig, SA_RESTART);
+	while (read(ask, &c, 1) == 1) {
+		while (c == 'w' && !hups)
+			msleep(2);
+		msleep(50);
+		n = snprintf(text, sizeof(text), "hups %d conts %d", hups, conts);
+		if (write(answer, text, (size_t)n) != n)
+			break;
+	}
+	_exit(0);
+}
+
+static void ask_foreground(const char *when, char how, int ask, int answer)
+{
+	char text[64] = "";
+
+	if (write(ask, &how, 1) == 1 && read(answer, text, sizeof(text) - 1) > 0)
+		printf("foreground, %s: %s\n", when, text);
+}
+
+/* It hears of a hang-up when the leader has ended, and of that alone without SIGCONT. */
+static void foreground(bool hang_up)
+{
+	int m, s, ask[2], answer[2], ready[2], go[2];
+	pid_t leader, fg;
+	char c;
+
+	hups = conts = 0;
+	RES(pipe(ask) | pipe(answer) | pipe(ready) | pipe(go));
+	RES(openpty(&m, &s, NULL, NULL, NULL));
+	leader = fork_child();
+	if (leader == 0) {
+		close(m);
+		close(ask[1]);
+		setsid();
+		ioctl(s, TIOCSCTTY, 0);
+		signal(SIGTTOU, SIG_IGN);
+		fg = fork_child();
+		if (fg == 0)
+			foreground_main(ask[0], answer[1]);
+		setpgid(fg, fg);
+		RES(tcsetpgrp(s, fg));
+		handle(SIGHUP, on_sig, SA_RESTART);
+		handle(SIGCONT, on_sig, SA_RESTART);
+		if (write(ready[1], "r", 1) != 1)
+			_exit(1);
+		while (hang_up && (!hups || !conts))
+			msleep(2);
+		if (read(go[0], &c, 1) != 1)
+			_exit(1);
+		printf("leader: hups %d conts %d\n", hups, conts);
+		_exit(0);
+	}
+	RES(read(ready[0], &c, 1));
+	close(s);
+	if (hang_up)
+		close(m);
+	msleep(20);
+	ask_foreground("its leader alive", 'a', ask[1], answer[0]);
+	if (write(go[1], "g", 1) != 1)
+		return;
+	reap("leader", leader);
+	ask_foreground("its leader gone", 'w', ask[1], answer[0]);
+	close(ask[1]);
+	if (!hang_up)
+		close(m);
+}
+
 int main(void)
 {
 	int m, s, fd, p[2], q[2];
@@ -109,5 +184,7 @@ int main(void)
 	}
 	reap("controlling terminal", pid);
 	RES(ioctl(s, TIOCSCTTY, 0) == -1);
+	foreground(true);
+	foreground(false);
 	return 0;
 }
