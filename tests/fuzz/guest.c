@@ -16,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -683,7 +684,8 @@ static void check_empty(unsigned before)
 
 /*
  * A round is its mount namespace's superuser. Where it has unmounted what is on /tmp, it may rename
- * the directory, and put anything in its place, for others, too: as on Linux.
+ * the directory, and put anything in its place, and make the file system read-only, for others,
+ * too: as on Linux.
  */
 static void renew_tmp(unsigned round)
 {
@@ -693,6 +695,7 @@ static void renew_tmp(unsigned round)
 	if (stat("/tmp", &st) == 0 && S_ISDIR(st.st_mode))
 		return;
 	snprintf(aside, sizeof(aside), "/tmp-of-round-%u", round);
+	NEED(mount(NULL, "/", NULL, MS_REMOUNT, NULL) == 0);
 	NEED(rename("/tmp", aside) == 0 || errno == ENOENT);
 	NEED(mkdir("/tmp", 01777) == 0);
 }
