@@ -24,7 +24,8 @@ static int open_descriptor(int fd, struct file **out)
 	err = fd_get_any(fd, &f);
 	if (err)
 		return err;
-	err = exec_open(f->path, "", AT_EMPTY_PATH, out);
+	/* What is in no file system (a pipe, a socket, an eventfd) is no regular file either. */
+	err = f->path.dentry ? exec_open(f->path, "", AT_EMPTY_PATH, out) : -EACCES;
 	file_put(f);
 	return err;
 }

@@ -3,6 +3,11 @@
  * threads are gone.
  */
 #include "compat.h"
+#include <sys/timerfd.h>
+#include <sys/socket.h>
+#include <sys/inotify.h>
+#include <sys/eventfd.h>
+#include <sys/epoll.h>
 #include <pthread.h>
 #include <sys/auxv.h>
 
@@ -35,6 +40,23 @@ static int count_tasks(void)
 	if (d)
 		closedir(d);
 	return n;
+}
+
+/* Descriptors of what is in no file system. */
+static void nameless(void)
+{
+	int p[2], u[2],
+	    fd[] = {eventfd(0, 0), epoll_create1(0), timerfd_create(CLOCK_MONOTONIC, 0),
+	            inotify_init1(0), socket(AF_UNIX, SOCK_STREAM, 0)};
+
+	RES(pipe(p) | socketpair(AF_UNIX, SOCK_STREAM, 0, u));
+	RES(execveat(p[0], "", (char *[]){"x", NULL}, environ, AT_EMPTY_PATH));
+	RES(execveat(u[0], "", (char *[]){"x", NULL}, environ, AT_EMPTY_PATH));
+	for (size_t i = 0; i < sizeof(fd) / sizeof(fd[0]); i++) {
+		RES(execveat(fd[i], "", (char *[]){"x", NULL}, environ, AT_EMPTY_PATH));
+		close(fd[i]);
+	}
+	RES(close(p[0]) | close(p[1]) | close(u[0]) | close(u[1]));
 }
 
 int main(int argc, char **argv)
@@ -89,6 +111,7 @@ int main(int argc, char **argv)
 	         execveat(dir, "sh", (char *[]){"sh", "-c", "exit 5", NULL}, environ, 0);
 	         _exit(99));
 	RES(execveat(dir, "", (char *[]){"x", NULL}, environ, AT_EMPTY_PATH));
+	nameless();
 	RES(execveat(dir, "", (char *[]){"x", NULL}, environ, 0));
 	tmp_enter();
 	RES(symlink("/bin/true", "link"));
