@@ -1,6 +1,5 @@
 /* Hash tables that grow: see hash_table.h. */
 #include <stdlib.h>
-#include <string.h>
 #include "base/bug.h"
 #include "base/hash_table.h"
 

@@ -14,7 +14,7 @@
 
 #define NSEC 1000000000ULL
 
-static u64 timeval_ns(struct timeval tv)
+u64 timeval_ns(struct timeval tv)
 {
 	return (u64)tv.tv_sec * NSEC + (u64)tv.tv_usec * 1000;
 }

@@ -42,6 +42,7 @@ void task_group_rusage(struct task *t, struct rusage *out);
 /* Of any process, under locks too: as far as is known without asking, the total CPU time exactly.
  */
 void group_rusage(struct thread_group *g, struct rusage *out);
+u64 timeval_ns(struct timeval tv);
 /* to += from; of ru_maxrss the larger. */
 void rusage_add(struct rusage *to, const struct rusage *from);
 

@@ -3,23 +3,19 @@
 #include "fs/hostfs/hostfs_internal.h"
 #include "fs/hostfs/read_cache.h"
 
-#define CACHE_BYTES   (16UL << 20)
-#define CACHE_BUCKETS 4096u
+#define CACHE_BYTES (16UL << 20)
 
-LIST_HEAD(block_chain, read_block);
 TAILQ_HEAD(block_list, read_block);
 
 static struct lock cache_lock = LOCK_INIT(RANK_OBJECT);
 /* Guarded by cache_lock; the lists hold one reference to each block. */
-static struct block_chain buckets[CACHE_BUCKETS];
+static struct hash_table blocks = HASH_TABLE_INIT(blocks);
 static struct block_list all_blocks = TAILQ_HEAD_INITIALIZER(all_blocks);
 static size_t bytes_cached;
 
-static struct block_chain *bucket_of(u64 dev, u64 ino, u64 index)
+static u32 block_hash(u64 dev, u64 ino, u64 index)
 {
-	u64 h = (ino ^ dev << 40 ^ index << 20) * 0x9e3779b97f4a7c15ULL;
-
-	return &buckets[h >> 32 & (CACHE_BUCKETS - 1)];
+	return hash_u64(ino ^ dev << 40 ^ index << 20);
 }
 
 static size_t bytes_of(const struct read_block *b)
@@ -29,16 +25,19 @@ static size_t bytes_of(const struct read_block *b)
 
 struct read_block *read_cache_find(const struct hostfs_inode *h, u64 index)
 {
-	struct read_block *b;
+	struct hash_node *n;
 
 	lock_guard(&cache_lock);
-	LIST_FOREACH (b, bucket_of(h->dev, h->ino, index), hash_link)
+	HASH_TABLE_FOREACH (n, &blocks, block_hash(h->dev, h->ino, index)) {
+		struct read_block *b = container_of(n, struct read_block, hash_link);
+
 		if (b->ino == h->ino && b->dev == h->dev && b->index == index &&
 		    b->born_sec == h->btime.tv_sec && b->born_nsec == h->btime.tv_nsec) {
 			ref_get(&b->ref);
 			atomic_store_explicit(&b->recent, true, memory_order_relaxed);
 			return b;
 		}
+	}
 	return NULL;
 }
 
@@ -63,7 +62,7 @@ struct read_block *read_block_create(const struct hostfs_inode *h, u64 index, u3
 static void take_out_locked(struct read_block *b)
 {
 	TAILQ_REMOVE(&all_blocks, b, clock_link);
-	LIST_REMOVE(b, hash_link);
+	hash_table_remove(&blocks, &b->hash_link);
 	bytes_cached -= bytes_of(b);
 }
 
@@ -82,7 +81,7 @@ static struct read_block *take_idle_locked(void)
 	return b;
 }
 
-/* Two readers may add the same block; the older one is found less and less, and ages out. */
+/* Two readers may add the same block; the one that is not found ages out. */
 void read_cache_add(struct read_block *b)
 {
 	struct block_list old = TAILQ_HEAD_INITIALIZER(old);
@@ -90,7 +89,7 @@ void read_cache_add(struct read_block *b)
 
 	ref_get(&b->ref);
 	lock_acquire(&cache_lock);
-	LIST_INSERT_HEAD(bucket_of(b->dev, b->ino, b->index), b, hash_link);
+	hash_table_insert(&blocks, &b->hash_link, block_hash(b->dev, b->ino, b->index));
 	TAILQ_INSERT_TAIL(&all_blocks, b, clock_link);
 	bytes_cached += bytes_of(b);
 	while (bytes_cached > CACHE_BYTES && (it = take_idle_locked()))

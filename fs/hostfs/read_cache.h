@@ -6,6 +6,7 @@
  * inode in memory, so they outlive it.
  */
 #pragma once
+#include "base/hash_table.h"
 #include "base/ref.h"
 #include "base/types.h"
 #include <sys/queue.h>
@@ -22,7 +23,7 @@ struct read_block {
 	u32 size; /* of data: READ_BLOCK, or what was left of the file */
 	u32 len;  /* less than READ_BLOCK: the file ends here */
 	_Atomic bool recent;
-	LIST_ENTRY(read_block) hash_link;
+	struct hash_node hash_link;
 	TAILQ_ENTRY(read_block) clock_link;
 	char data[];
 };

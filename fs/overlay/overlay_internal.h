@@ -53,7 +53,7 @@ struct overlay {
 /* An overlay inode is in the table under its upper and its topmost lower inode. */
 struct overlay_key {
 	struct hash_node link;
-	const struct inode *real; /* NULL: not in the table */
+	const struct inode *real;
 	struct overlay_inode *owner;
 };
 

@@ -111,9 +111,8 @@ static void key_insert_locked(struct overlay *ov, struct overlay_key *k, struct 
 
 static void key_remove_locked(struct overlay *ov, struct overlay_key *k)
 {
-	if (k->real)
+	if (hash_node_is_in(&k->link))
 		hash_table_remove(&ov->inodes, &k->link);
-	k->real = NULL;
 }
 
 static struct overlay_inode *find_locked(struct overlay *ov, const struct inode *real)

@@ -167,7 +167,7 @@ void dentry_put(struct dentry *d)
 	while (d && ref_put(&d->ref)) {
 		struct dentry *parent = d->parent == d ? NULL : d->parent;
 
-		BUG_ON(d->hashed);
+		BUG_ON(dentry_is_hashed(d));
 		if (d->inode)
 			dentry_drop_inode(d->inode);
 		if (d->name != d->inline_name)
@@ -233,7 +233,6 @@ struct dentry *dentry_find(struct dentry *parent, const char *name, size_t len)
 
 void dcache_hash(struct dentry *d)
 {
-	d->hashed = true;
 	hash_table_insert(&names, &d->hash_link, dentry_name_hash(d->parent, d->name, d->name_len));
 	LIST_INSERT_HEAD(&d->parent->children, d, sibling);
 	TAILQ_INSERT_TAIL(&lru, d, lru_link);
@@ -241,7 +240,6 @@ void dcache_hash(struct dentry *d)
 
 void dcache_unhash(struct dentry *d)
 {
-	d->hashed = false;
 	hash_table_remove(&names, &d->hash_link);
 	LIST_REMOVE(d, sibling);
 	TAILQ_REMOVE(&lru, d, lru_link);
@@ -309,7 +307,7 @@ struct dentry *dentry_add(struct dentry *parent, const char *name, size_t len, s
 		dentry_set_inode(d, inode);
 		/* Below a removed directory nothing is cached: it would hold on to what nobody
 		 * can find any more to prune it. */
-		if (parent->hashed || parent->parent == parent)
+		if (dentry_is_hashed(parent) || parent->parent == parent)
 			dcache_hash(dentry_get(d));
 		if (names.count > hashed_limit)
 			evict_oldest(2, SCAN_MAX, &victims);
@@ -335,7 +333,7 @@ void dentry_unhash(struct dentry *d)
 	bool was;
 
 	dcache_write_lock();
-	was = d->hashed;
+	was = dentry_is_hashed(d);
 	if (was)
 		dcache_unhash(d);
 	d->unhashed = true;

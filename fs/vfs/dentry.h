@@ -30,14 +30,19 @@ struct dentry {
 	_Atomic u32 mounts;    /* something is mounted here in some mount tree */
 	_Atomic bool used;     /* found since the LRU last came by */
 	bool visited;          /* dentry_prune passed on its way down */
-	bool hashed;           /* in the hash, on the LRU list and on the parent's list */
 	char *name;            /* inline_name, or owned heap */
 	char inline_name[40];
-	struct hash_node hash_link;
+	struct hash_node hash_link; /* in the hash, then on the LRU list and the parent's, too */
 	LIST_ENTRY(dentry) sibling;
 	LIST_HEAD(, dentry) children; /* the hashed ones */
 	TAILQ_ENTRY(dentry) lru_link;
 };
+
+/* The dcache lock held, either side. */
+static inline bool dentry_is_hashed(const struct dentry *d)
+{
+	return hash_node_is_in(&d->hash_link);
+}
 
 /* NULL: negative. For a holder, a positive dentry stays so. */
 static inline struct inode *dentry_inode(const struct dentry *d)

@@ -47,7 +47,7 @@ int dentry_move(struct dentry *d, struct dentry *newparent, const char *name, si
 			return -ENOMEM;
 	}
 	dcache_write_lock();
-	if (d->hashed) {
+	if (dentry_is_hashed(d)) {
 		dcache_unhash(d);
 		old = place_set(d, newparent, name, len, heap);
 		dcache_hash(d);
@@ -68,8 +68,8 @@ void dentry_exchange(struct dentry *a, struct dentry *b)
 	u16 len;
 
 	dcache_write_lock();
-	a_hashed = a->hashed;
-	b_hashed = b->hashed;
+	a_hashed = dentry_is_hashed(a);
+	b_hashed = dentry_is_hashed(b);
 	if (a_hashed)
 		dcache_unhash(a);
 	if (b_hashed)

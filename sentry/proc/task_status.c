@@ -1,7 +1,6 @@
 /* /proc/PID/stat, statm and status: proc(5) has the meaning of each field. */
 #include "fs/vfs/fs_context.h"
 #include "fs/vfs/fdtable.h"
-#include "sentry/clock.h"
 #include "sentry/cpu_time.h"
 #include "sentry/mm.h"
 #include "sentry/pid_ns.h"
@@ -46,11 +45,6 @@ struct tree_view {
 	char state;
 };
 
-static u64 ns_of(const struct timeval *tv)
-{
-	return (u64)tv->tv_sec * NSEC_PER_SEC + (u64)tv->tv_usec * 1000;
-}
-
 static void tree_view(struct pid_ns *n, struct task *t, struct tree_view *v)
 {
 	struct thread_group *g = t->group;
@@ -64,8 +58,8 @@ static void tree_view(struct pid_ns *n, struct task *t, struct tree_view *v)
 	v->tracer = t->trace.tracer ? pid_ns_out(n, t->trace.tracer->tid) : 0;
 	v->state = state_letter(t);
 	v->threads = g->nthreads;
-	v->children_user = ns_of(&g->children_rusage.ru_utime);
-	v->children_system = ns_of(&g->children_rusage.ru_stime);
+	v->children_user = timeval_ns(g->children_rusage.ru_utime);
+	v->children_system = timeval_ns(g->children_rusage.ru_stime);
 	v->exit_signal = g->exit_signal;
 	v->exit_status = g->exit_status;
 	if (!g->pgrp)

@@ -193,15 +193,16 @@ static struct session *session_led_by(const struct task *t)
 void tty_leader_exit(struct task *t)
 {
 	struct session *s = session_led_by(t);
-	struct tty *tty = s ? tty_controlling(t) : NULL;
+	struct tty *tty;
 
-	if (s) {
-		if (tty)
-			disassociate(tty, LEADER_ENDS);
-		tell_left_fg(s);
-	}
-	if (tty)
+	if (!s)
+		return;
+	tty = tty_controlling(t);
+	if (tty) {
+		disassociate(tty, LEADER_ENDS);
 		tty_put(tty);
+	}
+	tell_left_fg(s);
 }
 
 s64 tty_drop_controlling(struct tty *t)
@@ -211,7 +212,7 @@ s64 tty_drop_controlling(struct tty *t)
 	s64 err = mine == t ? 0 : -ENOTTY;
 
 	/* Only the leader gives the terminal up for all; others have no own link to cut here. */
-	if (!err && self->group->pgrp->session->sid == self->group->pid)
+	if (!err && session_led_by(self))
 		disassociate(t, GIVEN_UP);
 	if (mine)
 		tty_put(mine);
