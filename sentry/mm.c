@@ -520,6 +520,7 @@ size_t mm_write(struct mm *m, u64 dst, const void *src, size_t n)
 	size_t done;
 
 	mutex_acquire(&m->mutex);
+	mm_poked(m, dst, dst + n);
 	done = m->space ? platform_space_write(m->space, dst, src, n) : 0;
 	mm_unlock(m);
 	return done;

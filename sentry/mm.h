@@ -36,7 +36,8 @@ struct vma {
 	const char *name;      /* "[heap]", "[stack]", "[vdso]" or NULL; static */
 };
 enum {
-	VMA_SEALED = 1 << 23, /* mseal(2) */
+	VMA_SHAREABLE = 1 << 22, /* a copy of the file's text may lie there (sentry/mm_text.c) */
+	VMA_SEALED = 1 << 23,    /* mseal(2) */
 	VMA_GROWSDOWN = 1 << 24,
 	VMA_LOCKED = 1 << 25,
 	VMA_DONTFORK = 1 << 26,

@@ -46,38 +46,6 @@ int mm_isolate(struct mm *m, struct vma **v, u64 start, u64 end)
 	return 0;
 }
 
-/* ---- call sites --------------------------------------------------------------- */
-
-/* Text is what a program or library brought, as it brought it: nobody may be at work on it. */
-static bool is_text(const struct vma *v)
-{
-	return v->file && (v->flags & MAP_PRIVATE) && v->prot == (PROT_READ | PROT_EXEC);
-}
-
-void mm_unpatch(struct task *t, u64 start, u64 end)
-{
-	struct vma *v = vma_find_range(t->mm, start, end);
-
-	for (; v && v->start < end && !t->mm->pending.thread; v = vma_next(v))
-		if (is_text(v))
-			platform_thread_unpatch(t->thread, max_of(start, v->start),
-			                        min_of(end, v->end));
-}
-
-void mm_patch_site(struct task *t, u64 site)
-{
-	struct mm *m = t->mm;
-	struct vma *v;
-
-	if (mm_lock(m))
-		return;
-	/* Operations still to be confirmed would be mixed up with those of the rewriting. */
-	v = m->pending.thread ? NULL : vma_find(m, site);
-	if (v && v->start <= site && is_text(v))
-		platform_thread_patch(t->thread, site, v->start, v->end);
-	mm_unlock(m);
-}
-
 /* ---- mprotect --------------------------------------------------------------- */
 
 /* mm/mprotect.c mprotect_fixup for the part of *v in [start, end). */
@@ -128,7 +96,8 @@ s64 mm_protect(struct task *t, u64 addr, u64 len, u32 prot)
 	if (prot & ~(u32)(PROT_RWX | 0x8 /* PROT_SEM */))
 		return -EINVAL;
 	prot &= PROT_RWX;
-	err = mm_lock(m);
+	/* Text that stops being text may be changed by the guest. */
+	err = prot == (PROT_READ | PROT_EXEC) ? mm_lock(m) : mm_lock_text(t, addr, end);
 	if (err)
 		return err;
 	v = vma_find(m, addr);
@@ -151,9 +120,6 @@ s64 mm_protect(struct task *t, u64 addr, u64 len, u32 prot)
 		}
 	}
 	err = 0;
-	/* Text that stops being text may be changed by the guest. */
-	if (prot != (PROT_READ | PROT_EXEC))
-		mm_unpatch(t, addr, end);
 	for (at = addr; at < end; at = v->end, v = vma_next(v)) {
 		if (!v || v->start > at) {
 			err = -ENOMEM;

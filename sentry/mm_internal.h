@@ -38,8 +38,20 @@ bool mm_may_modify(struct mm *m, u64 start, u64 end);
 /* Removes [start, end) from the tree, as the next op's doing. -ENOMEM: too many areas; -EPERM. */
 must_check int mm_cut(struct mm *m, u64 start, u64 end);
 
-/* Call sites of text in [start, end) become again what they were; before anything is queued. */
-void mm_unpatch(struct task *t, u64 start, u64 end);
+/* Of a file, it is text: what a program or a library brought, which it does not change. */
+static inline bool mm_is_text(u32 prot, u32 flags)
+{
+	return (flags & MAP_PRIVATE) && prot == (PROT_READ | PROT_EXEC);
+}
+/*
+ * mm_lock for a change of text in [start, end), if there is any: what lies there is the file
+ * itself, and its call sites are again what they were. -ENOMEM, -EINTR, or what the file says: not
+ * locked.
+ */
+must_check int mm_lock_text(struct task *t, u64 start, u64 end);
+/* Somebody writes to [start, end) as a debugger does: its text cannot be had from the file again.
+ */
+void mm_poked(struct mm *m, u64 start, u64 end);
 
 /* Cuts *v to what lies within [start, end), and makes *v that. -ENOMEM: too many areas. */
 must_check int mm_isolate(struct mm *m, struct vma **v, u64 start, u64 end);

@@ -267,8 +267,7 @@ static int mapping_queue(struct task *t, struct mm *m, const struct mapping *g)
 	if (g->file) {
 		op.fd = g->backing.fd;
 		op.off = g->off + g->backing.off;
-		/* A tracer sees its tracee's own steps. */
-		op.shareable = g->backing.fixed && !t->trace.flags;
+		op.shareable = g->vma_flags & VMA_SHAREABLE;
 	}
 	/* A file may answer that its mappings are plain memory: /dev/zero. */
 	if (op.fd < 0) {
@@ -304,6 +303,9 @@ static s64 mapping_make_locked(struct task *t, struct mm *m, struct mapping *g)
 	if (!mm_may_expand(t, m, g->prot, g->vma_flags,
 	                   g->len - mapped_bytes(m, g->addr, g->addr + g->len)))
 		return -ENOMEM;
+	/* A tracer sees its tracee's own steps. */
+	if (g->file && g->backing.fixed && mm_is_text(g->prot, g->vma_flags) && !t->trace.flags)
+		g->vma_flags |= VMA_SHAREABLE;
 	v = vma_create(g->addr, g->addr + g->len, g->prot, g->max_prot, g->vma_flags);
 	if (!v)
 		return -ENOMEM;

@@ -244,12 +244,13 @@ s64 mm_remap(struct task *t, u64 old, u64 oldlen, u64 newlen, u32 flags, u64 new
 		return -EINVAL;
 	if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && !remap_target_ok(&r))
 		return -EINVAL;
-	result = mm_lock(m);
+	/* A rewritten site leads back to where it was, and a copy of text ends where it does. */
+	if ((flags & MREMAP_MAYMOVE) || r.newlen > r.oldlen)
+		result = mm_lock_text(t, old, old + max_of(r.oldlen, r.newlen));
+	else
+		result = mm_lock(m);
 	if (result)
 		return result;
-	/* A rewritten site leads back to where it was. */
-	if (flags & MREMAP_MAYMOVE)
-		mm_unpatch(t, old, old + max_of(r.oldlen, r.newlen));
 	result = remap_locked(t, m, &r);
 	mm_unlock(m);
 	return result;

@@ -6,6 +6,7 @@
 #include "compat.h"
 #include <dlfcn.h>
 #include <link.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 
@@ -137,6 +138,59 @@ static void writable(const char *bytes)
 	YES(same_by_mem(bytes, text.at));
 }
 
+/* Without the C library, whose text is away. */
+static long raw(long nr, long a, long b, long c, long d, long e)
+{
+	register long r10 __asm__("r10") = d, r8 __asm__("r8") = e;
+	long result;
+
+	__asm__ volatile("syscall"
+	                 : "=a"(result)
+	                 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+	                 : "rcx", "r11", "memory");
+	return result;
+}
+
+static size_t differences(const volatile char *a, const volatile char *b, size_t n)
+{
+	size_t wrong = 0;
+
+	for (size_t i = 0; i < n; i++)
+		wrong += a[i] != b[i];
+	return wrong;
+}
+
+/*
+ * Pages that are dropped come from the file again, also where text was moved to or has become data,
+ * and text that grows goes on with what comes next in the file.
+ */
+static void dropped(int fd, const char *bytes)
+{
+	char *page = (char *)((uintptr_t)dlsym(RTLD_DEFAULT, "getsid") & -P), next[P];
+	long len = (long)text.len, at = (long)text.at, away, moved[5];
+	size_t wrong[3];
+
+	YES(pread(fd, next, P, text.off + len) == P);
+	away = (long)mmap(NULL, text.len + P, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	moved[0] = raw(SYS_mprotect, (long)page, P, PROT_READ, 0, 0);
+	raw(SYS_madvise, (long)page, P, MADV_DONTNEED, 0, 0);
+	wrong[0] = differences(page, bytes + (page - text.at), P);
+	raw(SYS_mprotect, (long)page, P, PROT_READ | PROT_EXEC, 0, 0);
+	moved[1] = raw(SYS_mremap, at, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, away);
+	raw(SYS_madvise, away, len, MADV_DONTNEED, 0, 0);
+	wrong[1] = differences((char *)away, bytes, text.len);
+	moved[2] = raw(SYS_munmap, away + len, P, 0, 0, 0);
+	moved[3] = raw(SYS_mremap, away + len - (long)P, P, 2 * P, 0, 0);
+	wrong[2] = moved[3] == away + len - (long)P ? differences((char *)away + len, next, P) : P;
+	moved[4] = raw(SYS_mremap, away, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, at);
+	YES(moved[0] == 0 && moved[1] == away && moved[2] == 0 && moved[3] > away);
+	YES(moved[4] == at);
+	for (int i = 0; i < 3; i++)
+		NUM(wrong[i]);
+	munmap((char *)away + len, P);
+	YES(getsid(0) > 0 && same_by_mem(bytes, text.at));
+}
+
 static void forked(const char *bytes)
 {
 	int looked[2];
@@ -208,6 +262,7 @@ int main(int argc, char **argv)
 	second_mappings(fd, bytes);
 	writable(bytes);
 	forked(bytes);
+	dropped(fd, bytes);
 	close(fd);
 	fflush(stdout);
 	snprintf(next, sizeof(next), "%d", run + 1);
