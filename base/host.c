@@ -337,6 +337,11 @@ int host_futex_wake(_Atomic u32 *word, int n, bool shared)
 	return (int)HOST3(SYS_futex, word, op, n);
 }
 
+int host_futex_move(_Atomic u32 *from, _Atomic u32 *to)
+{
+	return (int)HOST5(SYS_futex, from, FUTEX_REQUEUE, 0, 1, to);
+}
+
 int host_getrandom(void *buf, size_t n)
 {
 	char *p = buf;

@@ -81,6 +81,9 @@ void host_unmap(void *p, size_t n);
 /* timeout: relative, on CLOCK_MONOTONIC; NULL waits for ever. */
 int host_futex_wait(_Atomic u32 *word, u32 expect, const struct timespec *timeout, bool shared);
 int host_futex_wake(_Atomic u32 *word, int n, bool shared);
+/* Moves the first who waits on from (shared), asleep, to the end of those on to. 1, 0 (nobody), or
+ * -errno. */
+int host_futex_move(_Atomic u32 *from, _Atomic u32 *to);
 int host_getrandom(void *buf, size_t n);
 noreturn void host_exit_group(int status);
 

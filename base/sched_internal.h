@@ -82,6 +82,19 @@ void sched_timer_armed(u64 deadline);
 /* Counts work outside the scheduler that will unpark a fiber (the blocking pool's). */
 void sched_external(int n);
 
+/*
+ * The calling fiber's worker is about to make a host call that may sleep. True if it may be away
+ * meanwhile: nothing else is to be done, and the thread that sleeps on word (shared futex) has been
+ * moved to the doorbell. Look, call, and end then; end is false if that thread is, or is about to
+ * be, awake (surely so if the caller knows), and runs worker_stand_in: it retires by itself.
+ */
+must_check bool worker_away_begin(_Atomic u32 *word);
+void worker_away_look(void);
+must_check bool worker_away_end(_Atomic u32 *word, bool awake);
+/* What a thread does that was moved to the doorbell and has been woken: until the worker is no
+ * longer away and nothing is left to do. */
+void worker_stand_in(const _Atomic bool *away);
+
 /* --- doorbell.c --------------------------------------------------------------- */
 
 void doorbell_init(_Atomic u32 *word);

@@ -34,6 +34,12 @@ struct uspace_ops {
 	 * stay awake for its end. May be absent.
 	 */
 	void (*waits)(struct uspace *u);
+	/*
+	 * The worker that the call under way runs on is about to be away: if the guest's thread
+	 * falls asleep, it need not make sure first that somebody is awake to find its call. May be
+	 * absent.
+	 */
+	void (*taken)(struct uspace *u);
 };
 
 struct uspace {

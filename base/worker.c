@@ -14,12 +14,14 @@
 
 #define WORKERS_DEFAULT_MAX  16u
 #define CROWDED_NS           15000
+#define AWAY_NS              2000000000ULL
 #define POLLS_PER_CLOCK_READ 8 /* reading the clock costs as much as several polls */
 
 static struct worker workers[SCHED_WORKERS_MAX];
 static unsigned nworkers;  /* set by sched_init */
 static unsigned nstarted;  /* set by sched_start and sched_stop */
 static struct worker solo; /* sched_run_until_idle's */
+static struct worker substitute;
 static _Atomic bool solo_running;
 
 static _Atomic(const struct sched_source *) source;
@@ -318,6 +320,73 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
+/* --- away --------------------------------------------------------------------- */
+
+/*
+ * While the only worker is away in a host call, it counts as asleep, and word's sleeper, who has
+ * been moved to the doorbell, is who wakes up in its place. A timer does not wake that one,
+ * so none may be due soon; one that is due later is late if the call takes longer than that.
+ */
+bool worker_away_begin(_Atomic u32 *word)
+{
+	const struct worker *w = worker_self();
+
+	if (!w || w->solo || nworkers != 1 || runq_length() ||
+	    timers_next() < time_monotonic() + AWAY_NS)
+		return false;
+	doorbell_sleep_begin();
+	if (host_futex_move(word, sched_doorbell()) == 1)
+		return true;
+	doorbell_sleep_end();
+	return false;
+}
+
+void worker_away_look(void)
+{
+	if (worker_poll(worker_self(), true) || runq_length())
+		doorbell_ring(1);
+}
+
+bool worker_away_end(_Atomic u32 *word, bool awake)
+{
+	if (!awake && host_futex_move(sched_doorbell(), word) == 1) {
+		doorbell_sleep_end();
+		return true;
+	}
+	doorbell_workers(1);
+	return false;
+}
+
+void worker_stand_in(const _Atomic bool *away)
+{
+	struct worker *w = &substitute;
+
+	worker_init(w);
+	doorbell_sleep_end();
+	while (!sched_stopping()) {
+		struct fiber *f;
+
+		worker_poll(w, true);
+		f = runq_pop();
+		if (!f && !atomic_load(away))
+			break;
+		if (!f)
+			f = worker_search(w, NULL);
+		if (f)
+			worker_switch(w, f, PARTING_NONE);
+		else
+			worker_sleep(w, NO_DEADLINE);
+	}
+	worker_unbind(w);
+	doorbell_workers(-1);
+	/* Who has seen an awake worker relies on one last look. */
+	if (worker_poll(w, true) || runq_length())
+		sched_kick();
+	worker_set_self(NULL);
+}
+
+/* --- start and stop ------------------------------------------------------------ */
+
 void sched_init(unsigned n, _Atomic u32 *doorbell)
 {
 	unsigned cpus = host_cpu_count();
@@ -433,4 +502,5 @@ void sched_stats_read(struct sched_stats *out)
 	for (unsigned i = 0; i < SCHED_WORKERS_MAX; i++)
 		stats_add(out, &workers[i]);
 	stats_add(out, &solo);
+	stats_add(out, &substitute);
 }

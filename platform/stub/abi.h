@@ -26,6 +26,8 @@ enum stub_state {
 	STUB_SLEEPS = 0x100,
 	/* The same, by the sentry: the reply will take long, and the core is wanted. */
 	STUB_LONG = 0x200,
+	/* The same: the request has been found, so nobody need be woken for it. */
+	STUB_TAKEN = 0x800,
 	/* Or-ed to GUEST: the thread waits for a futex of the guest's, in the host. */
 	STUB_WAITS = 0x400,
 };

@@ -101,7 +101,7 @@ static bool sleep_until(struct stub_context *ctx, bool rung, const struct timesp
 			ctx->sleeps++;
 		}
 		if (!rung)
-			rung = ring(ctx);
+			rung = (state & STUB_TAKEN) || ring(ctx);
 		/* Interrupts do not matter here: the sentry has the thread already. */
 		result = host6(__NR_futex, (u64)&ctx->state, FUTEX_WAIT, state | STUB_SLEEPS,
 		               rung ? (u64)limit : (u64)&again, 0, 0);

@@ -122,6 +122,13 @@ void thread_waits(struct uspace *u)
 	atomic_compare_exchange_strong(&t->ctx->state, &state, STUB_REQUEST | STUB_LONG);
 }
 
+void thread_taken(struct uspace *u)
+{
+	struct systrap_thread *t = container_of(u, struct systrap_thread, base.uspace);
+	u32 state = STUB_REQUEST;
+	atomic_compare_exchange_strong(&t->ctx->state, &state, STUB_REQUEST | STUB_TAKEN);
+}
+
 /* A verb takes the stub less time than two fiber switches, if it is awake. */
 static bool answered_soon(struct systrap_thread *t)
 {

@@ -298,4 +298,5 @@ const struct uspace_ops guestmem_ops = {
     .commit = guest_commit,
     .cmpxchg32 = guest_cmpxchg32,
     .waits = thread_waits,
+    .taken = thread_taken,
 };

@@ -240,6 +240,7 @@ void late_registers(struct platform_thread *t);
 extern const struct uspace_ops guestmem_ops;
 /* exchange.c, for guestmem_ops */
 void thread_waits(struct uspace *u);
+void thread_taken(struct uspace *u);
 void guestmem_begin(struct systrap_thread *t);
 void guestmem_reply(struct systrap_thread *t);
 void guestmem_flush(struct systrap_thread *t);

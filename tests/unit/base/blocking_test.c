@@ -1,5 +1,6 @@
 /* The blocking pool. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include "base/blocking.h"
 #include "tests/unit/base/support.h"
 
@@ -70,5 +71,111 @@ Test(blocking, answers_reach_their_fibers)
 	for (int i = 0; i < 4; i++)
 		spawn(many_calls, NULL, NULL);
 	await_count(&done, 4);
+	sched_stop();
+}
+
+/* ---- a worker that makes the call itself -------------------------------------- */
+
+static _Atomic int inside, seen, in_place, over;
+static struct fiber *other;
+
+static s64 tell_thread(void *arg unused_arg)
+{
+	return gettid();
+}
+
+static void until_in_place(void *arg unused_arg)
+{
+	u64 end = time_monotonic() + 60 * SEC;
+
+	/* The pool's threads have to be asleep first. */
+	while (blocking_call(tell_thread, NULL) != gettid())
+		check(time_monotonic() < end);
+	done++;
+}
+
+Test(blocking, a_lone_worker_with_nothing_else_to_do_calls_by_itself)
+{
+	cr_assert_eq(blocking_start(2), 0);
+	sched_init(1, NULL);
+	cr_assert_eq(sched_start(), 0);
+	spawn(until_in_place, NULL, NULL);
+	await_count(&done, 1);
+	sched_stop();
+}
+
+/* Ends when the other fiber has seen this call. */
+static s64 until_seen(void *arg)
+{
+	u64 end = time_monotonic() + 60 * SEC;
+	int round = (int)(intptr_t)arg;
+
+	atomic_store(&inside, round);
+	while (atomic_load(&seen) < round)
+		check(time_monotonic() < end);
+	return gettid();
+}
+
+static void sees(void *arg unused_arg)
+{
+	for (int round = 1; round <= ROUNDS(1000); round++) {
+		while (atomic_load(&inside) < round)
+			fiber_park();
+		atomic_store(&seen, round);
+	}
+	/* The test wakes it up for as long as it likes. */
+	while (!atomic_load(&over))
+		check(fiber_sleep(time_monotonic() + MSEC) <= 0);
+	done++;
+}
+
+static void is_seen(void *arg unused_arg)
+{
+	for (intptr_t round = 1; round <= ROUNDS(1000); round++) {
+		pid_t me = gettid();
+		in_place += blocking_call(until_seen, (void *)round) == me;
+	}
+	done++;
+}
+
+Test(blocking, somebody_stands_in_for_a_worker_that_is_away)
+{
+	cr_assert_eq(blocking_start(3), 0);
+	sched_init(1, NULL);
+	cr_assert_eq(sched_start(), 0);
+	spawn(sees, NULL, &other);
+	spawn(is_seen, NULL, NULL);
+	for (int round = 1; round <= ROUNDS(1000); round++) {
+		await_count(&inside, round);
+		fiber_unpark(other);
+		await_count(&seen, round);
+	}
+	atomic_store(&over, 1);
+	await_count(&done, 2);
+	cr_assert_gt(in_place, 0);
+	sched_stop();
+}
+
+static void sleeps(void *arg unused_arg)
+{
+	check(fiber_sleep(time_monotonic() + 50 * MSEC) == -ETIMEDOUT);
+	atomic_store(&seen, 1);
+	done++;
+}
+
+static void calls_while_another_sleeps(void *arg unused_arg)
+{
+	blocking_call(until_seen, (void *)1);
+	done++;
+}
+
+Test(blocking, timers_do_not_wait_for_a_call)
+{
+	cr_assert_eq(blocking_start(2), 0);
+	sched_init(1, NULL);
+	cr_assert_eq(sched_start(), 0);
+	spawn(sleeps, NULL, NULL);
+	spawn(calls_while_another_sleeps, NULL, NULL);
+	await_count(&done, 2);
 	sched_stop();
 }
