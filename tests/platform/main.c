@@ -9,6 +9,7 @@
 #include "base/types.h"
 #include "platform/systrap/systrap.h"
 #include "tests/platform/mini_sentry.h"
+#include "tests/platform/spare.h"
 #include <elf.h>
 #include <errno.h>
 #include <signal.h>
@@ -402,6 +403,29 @@ static void test_false_children(void)
 	expect(s.pid == 0 && s.pidfd < 0);
 }
 
+static int spare_pidfd = -1;
+
+static void test_spare(void)
+{
+	const char *fault = spare_fault();
+
+	if (fault)
+		printf("the stub made ahead: %s\n", fault);
+	expect(!fault);
+	spare_pidfd = spare_watch();
+	expect(spare_pidfd >= 0);
+}
+
+/* When the sandbox has ended. */
+static bool spare_left(void)
+{
+	bool left = spare_pidfd >= 0 && !spare_is_gone(spare_pidfd);
+
+	if (left)
+		printf("the stub made ahead has outlived the sandbox\n");
+	return left;
+}
+
 static const struct test {
 	const char *name;
 	void (*fn)(void);
@@ -432,13 +456,14 @@ static const struct test {
     {"sites-interrupts", test_sites_interrupts},
     {"sites-signals", test_sites_signals},
     {"rings", test_rings},
+    {"spare", test_spare},
 };
 
 /* Tests of what the other platform does not have. */
 static bool is_for_systrap(const char *name)
 {
 	return !strncmp(name, "sites", 5) || !strcmp(name, "false-children") ||
-	       !strcmp(name, "rings");
+	       !strcmp(name, "rings") || !strcmp(name, "spare");
 }
 
 static bool chosen(int argc, char **argv, const char *name)
@@ -467,7 +492,7 @@ static int run(const struct platform_ops *ops, unsigned workers, bool lock_down,
 	}
 	platform_stats_print(1);
 	mini_stop();
-	return failures != 0;
+	return failures != 0 || spare_left();
 }
 
 /* A sentry that is killed takes all stubs with it, those in the middle of a fork, too. */
