@@ -13,6 +13,7 @@
  * grace period, some 10 ms.
  */
 #include "cli/cgroup.h"
+#include "cli/descriptors.h"
 #include "cli/small_file.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -303,28 +304,6 @@ static noreturn void broom_main(struct cgroup *g, int life)
 	_exit(0);
 }
 
-/* Keeps nothing open but what it works with: the caller's pipes are to end with the sandbox. */
-static void broom_close_all(const struct cgroup *g, int life)
-{
-	int keep[] = {g->own, g->dir, life};
-	unsigned from = 0;
-
-	for (size_t i = 0; i < array_size(keep); i++)
-		for (size_t k = i + 1; k < array_size(keep); k++)
-			if (keep[k] < keep[i]) {
-				int fd = keep[i];
-
-				keep[i] = keep[k];
-				keep[k] = fd;
-			}
-	for (size_t i = 0; i < array_size(keep); i++) {
-		if ((unsigned)keep[i] > from)
-			close_range(from, (unsigned)keep[i] - 1, 0);
-		from = (unsigned)keep[i] + 1;
-	}
-	close_range(from, ~0U, 0);
-}
-
 void cgroup_tie(struct cgroup *g)
 {
 	int pair[2];
@@ -333,7 +312,10 @@ void cgroup_tie(struct cgroup *g)
 		return;
 	g->broom = fork();
 	if (g->broom == 0) {
-		broom_close_all(g, pair[0]);
+		/* The caller's pipes, for one, are to end with the sandbox. */
+		int keep[] = {g->own, g->dir, pair[0]};
+
+		descriptors_close_but(keep, array_size(keep));
 		broom_main(g, pair[0]);
 	}
 	close(pair[0]);

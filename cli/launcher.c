@@ -15,6 +15,7 @@
 #include "cli/launcher.h"
 #include "cli/cgroup.h"
 #include "cli/cli.h"
+#include "cli/descriptors.h"
 #include "cli/due.h"
 #include "cli/memory_watch.h"
 #include "cli/process_watch.h"
@@ -50,6 +51,27 @@ struct launcher {
 	int status; /* exit status if failed, else a wait status */
 };
 
+/* Files from before: those for the guest, what was granted, and the line to the launcher. */
+static void sentry_close_others(const struct sandbox_config *c, int control)
+{
+	enum { OTHERS = 6 };
+	int *keep = calloc(c->nmounts + OTHERS, sizeof(*keep));
+	unsigned n = 0;
+
+	if (!keep)
+		_exit(EXIT_MOAT_FAILED);
+	keep[n++] = STDIN_FILENO;
+	keep[n++] = STDOUT_FILENO;
+	keep[n++] = STDERR_FILENO;
+	keep[n++] = control;
+	keep[n++] = c->root_fd;
+	keep[n++] = c->trace_fd;
+	for (unsigned i = 0; i < c->nmounts; i++)
+		keep[n++] = c->mounts[i].fd;
+	descriptors_close_but(keep, n);
+	free(keep);
+}
+
 static noreturn void become_sentry(struct run_options *o, int control, pid_t launcher)
 {
 	sigset_t none;
@@ -61,6 +83,7 @@ static noreturn void become_sentry(struct run_options *o, int control, pid_t lau
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NAME, "moat-sentry");
+	sentry_close_others(&o->sandbox, control);
 	o->sandbox.control_fd = control;
 	sandbox_main(&o->sandbox);
 }
