@@ -181,7 +181,14 @@ static bool worker_leave(void)
 	struct pool_thread *t;
 	lock_guard(&pool_lock);
 	t = LIST_FIRST(&idle_threads);
-	if (lent || !t || !LIST_NEXT(t, link) || !worker_away_begin(&t->word))
+	if (lent || !t || !LIST_NEXT(t, link))
+		return false;
+	/*
+	 * A thread that is stopped and continued, by a signal or a freezer, waits anew on its own
+	 * word, wherever it was moved: what it waits for is there already then, and it wakes up.
+	 */
+	atomic_fetch_add(&t->word, 1);
+	if (!worker_away_begin(&t->word))
 		return false;
 	idle_remove(t);
 	lent = t;

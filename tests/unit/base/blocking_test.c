@@ -1,6 +1,8 @@
 /* The blocking pool. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include "base/blocking.h"
 #include "tests/unit/base/support.h"
 
@@ -138,7 +140,7 @@ static void is_seen(void *arg unused_arg)
 	done++;
 }
 
-Test(blocking, somebody_stands_in_for_a_worker_that_is_away)
+static void see_rounds(void)
 {
 	cr_assert_eq(blocking_start(3), 0);
 	sched_init(1, NULL);
@@ -154,6 +156,30 @@ Test(blocking, somebody_stands_in_for_a_worker_that_is_away)
 	await_count(&done, 2);
 	cr_assert_gt(in_place, 0);
 	sched_stop();
+}
+
+Test(blocking, somebody_stands_in_for_a_worker_that_is_away)
+{
+	see_rounds();
+}
+
+/* The host makes a thread that was stopped wait anew, on the word that it has called with. */
+Test(blocking, being_stopped_and_continued_wakes_and_loses_nobody)
+{
+	pid_t test = getpid(), stopper = fork();
+	int status;
+
+	if (stopper == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;) {
+			kill(test, SIGSTOP);
+			kill(test, SIGCONT);
+			usleep(300);
+		}
+	}
+	see_rounds();
+	kill(stopper, SIGKILL);
+	cr_assert_eq(waitpid(stopper, &status, 0), stopper);
 }
 
 static void sleeps(void *arg unused_arg)
