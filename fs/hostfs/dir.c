@@ -1,8 +1,9 @@
 /*
  * Listing directories. A position is the host's own cookie (getdents64's
- * d_off), which stays true while entries come and go. Each open directory has a
- * descriptor of its own for it, so that no two listings share a host position;
- * should it be closed meanwhile, the next one is sought to where this one was.
+ * d_off), which stays true while entries come and go. No two listings share a
+ * descriptor, and so a host position: the first one has the directory's, which it opened, the
+ * others have their own. Should it be closed meanwhile, the next one is sought to where this one
+ * was.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -14,6 +15,8 @@
 #include "fs/hostfs/hostfs_internal.h"
 
 #define LIST_BUFFER 32768
+/* The highest position there is: what a host has said to come last (ext4, f2fs, btrfs). */
+#define POS_END INT64_MAX
 
 struct dirent_host {
 	u64 ino;
@@ -25,7 +28,9 @@ struct dirent_host {
 
 /* Guarded by the file's pos_mutex, but for the slot. */
 struct dir_stream {
-	struct fd_slot slot;
+	struct fd_slot own;
+	bool shared;    /* lists by the directory's descriptor, */
+	u16 opened;     /* as long as it is still this one */
 	char *buf;      /* LIST_BUFFER bytes, from the first listing on */
 	size_t at, len; /* what is left of buf */
 	u64 pos;        /* the position of the entry at `at` */
@@ -33,35 +38,67 @@ struct dir_stream {
 	bool ended;     /* the host has just said that nothing follows pos */
 };
 
-static int stream_fd(struct hostfs_inode *h, struct dir_stream *s)
+/* The directory's own descriptor, if this stream may list by it. */
+static int shared_fd(struct hostfs_inode *h, struct dir_stream *s)
 {
-	int fd = fd_slot_try(&s->slot), dfd;
+	int fd = fd_slot_try(&h->rd);
 
-	if (fd >= 0)
+	if (fd < 0)
 		return fd;
-	dfd = hostfs_dir_fd(h, false);
+	if (h->rd.opened == s->opened)
+		return fd;
+	fd_slot_put(&h->rd);
+	return -EBADF;
+}
+
+static int own_open(struct hostfs_inode *h, struct dir_stream *s)
+{
+	int dfd = hostfs_dir_fd(h, false), fd;
+
 	if (dfd < 0)
 		return dfd;
 	fd = hostfs_openat(dfd, ".", O_RDONLY | O_DIRECTORY, 0);
 	hostfs_dir_put(h);
-	if (fd < 0)
+	return fd < 0 ? fd : fd_slot_install(&s->own, fd);
+}
+
+/* The descriptor to list by, with a use of *slot. */
+static int stream_fd(struct hostfs_inode *h, struct dir_stream *s, struct fd_slot **slot)
+{
+	int fd = s->shared ? shared_fd(h, s) : -EBADF;
+
+	*slot = &h->rd;
+	if (fd >= 0)
+		return fd;
+	s->shared = false;
+	fd = fd_slot_try(*slot = &s->own);
+	if (fd >= 0)
 		return fd;
 	s->host_pos = 0;
-	return fd_slot_install(&s->slot, fd);
+	fd = hostfs_list_fd(h);
+	if (fd < 0)
+		return own_open(h, s);
+	*slot = &h->rd;
+	s->shared = true;
+	s->opened = h->rd.opened;
+	return fd;
 }
 
 /* Fills the buffer from s->pos on. Bytes, 0 at the end, or -errno. */
 static ssize_t stream_fill(struct hostfs_inode *h, struct dir_stream *s)
 {
+	struct fd_slot *slot;
 	ssize_t n;
 	int fd;
 
+	if (s->pos == POS_END)
+		return 0;
 	if (!s->buf) {
 		s->buf = malloc(LIST_BUFFER);
 		if (!s->buf)
 			return -ENOMEM;
 	}
-	fd = stream_fd(h, s);
+	fd = stream_fd(h, s, &slot);
 	if (fd < 0)
 		return fd;
 	s->at = s->len = 0;
@@ -72,7 +109,7 @@ static ssize_t stream_fill(struct hostfs_inode *h, struct dir_stream *s)
 	}
 	if (n >= 0)
 		n = host_getdents(fd, s->buf, LIST_BUFFER);
-	fd_slot_put(&s->slot);
+	fd_slot_put(slot);
 	/* A removed directory has no entries; Linux says so, a fresh listing is just empty. */
 	if (n == -ENOENT)
 		n = 0;
@@ -178,7 +215,7 @@ static void hostfs_dir_release(struct file *f)
 {
 	struct dir_stream *s = f->priv;
 
-	fd_slot_destroy(&s->slot);
+	fd_slot_destroy(&s->own);
 	free(s->buf);
 	free(s);
 }
@@ -194,19 +231,20 @@ int hostfs_open_dir(struct inode *i, struct file *f)
 {
 	struct hostfs_inode *h = to_hostfs(i);
 	struct dir_stream *s = calloc(1, sizeof(*s));
+	struct fd_slot *slot;
 	int fd;
 
 	if (!s)
 		return -ENOMEM;
-	fd_slot_init(&s->slot);
+	fd_slot_init(&s->own);
 	/* Whether the host lets us list it is asked once. */
 	if (!hostfs_has(h, HOSTFS_READABLE)) {
-		fd = stream_fd(h, s);
+		fd = stream_fd(h, s, &slot);
 		if (fd < 0) {
 			free(s);
 			return fd;
 		}
-		fd_slot_put(&s->slot);
+		fd_slot_put(slot);
 		hostfs_mark(h, HOSTFS_READABLE);
 	}
 	f->ops = &hostfs_dir_file_ops;

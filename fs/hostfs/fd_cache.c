@@ -106,6 +106,7 @@ int fd_slot_install(struct fd_slot *s, int fd)
 		surplus = fd;
 	} else {
 		mine = s->fd = fd;
+		s->opened++;
 		atomic_store_explicit(&s->recent, true, memory_order_relaxed);
 		atomic_store_explicit(&s->users, 1, memory_order_release);
 		TAILQ_INSERT_TAIL(&open_slots, s, link);

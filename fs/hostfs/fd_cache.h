@@ -23,7 +23,8 @@ struct fd_slot {
 	_Atomic s32 users;   /* FD_SLOT_CLOSED, or the number of uses */
 	_Atomic u32 keep;    /* open guest files: evicted only when nothing else is left */
 	_Atomic bool recent; /* used since the clock hand last passed */
-	int fd;              /* valid while users >= 0 */
+	u16 opened;          /* tells its descriptors apart; valid, as fd is, while users >= 0 */
+	int fd;
 	TAILQ_ENTRY(fd_slot) link;
 };
 

@@ -60,7 +60,7 @@ struct hostfs_inode {
 	struct statx_timestamp btime;
 	struct timespec seen; /* ctime of the attributes stored last; guarded by attr_lock */
 	_Atomic u32 state;
-	/* Directories: O_PATH. Regular files: O_RDONLY. */
+	/* Directories: O_PATH, or as opened by who lists it. Regular files: O_RDONLY. */
 	struct fd_slot rd;
 	struct fd_slot wr;           /* regular files: O_RDWR, or O_WRONLY */
 	struct hostfs_place *places; /* guarded by hs->lock; the newest first */
@@ -126,6 +126,11 @@ bool hostfs_place_get(struct hostfs_inode *h, unsigned nth, struct hostfs_inode 
  * error. locked: tree_mutex is held.
  */
 must_check int hostfs_dir_fd(struct hostfs_inode *dir, bool locked);
+/*
+ * Opens a directory that has no descriptor for being listed by it. -EBUSY: it has one, and who is
+ * listing by that is not known.
+ */
+must_check int hostfs_list_fd(struct hostfs_inode *dir);
 must_check int hostfs_read_fd(struct hostfs_inode *h, struct fd_slot **slot, bool locked);
 must_check int hostfs_write_fd(struct hostfs_inode *h, struct fd_slot **slot, bool locked);
 static inline void hostfs_dir_put(struct hostfs_inode *dir)

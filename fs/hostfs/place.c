@@ -274,6 +274,22 @@ static int try_open(struct hostfs_inode *h, u32 flags, bool locked)
 	return fd;
 }
 
+int hostfs_list_fd(struct hostfs_inode *dir)
+{
+	int fd, got;
+
+	if (fd_slot_is_open(&dir->rd))
+		return -EBUSY;
+	fd = try_open(dir, O_RDONLY | O_DIRECTORY, false);
+	if (fd < 0)
+		return fd;
+	got = fd_slot_install(&dir->rd, fd);
+	if (got == fd)
+		return fd;
+	fd_slot_put(&dir->rd);
+	return -EBUSY;
+}
+
 static int open_again(struct hostfs_inode *h, u32 flags, bool locked)
 {
 	int fd = try_open(h, flags, locked);
