@@ -67,6 +67,7 @@ struct hostfs_inode {
 	_Atomic(char *) target;      /* of a symbolic link, once read */
 	struct hash_node hash_link;
 	struct hostfs_inode *next_dying;
+	struct hostfs_place first; /* in places until it is taken out, and not again; its name */
 };
 
 static inline struct hostfs *hostfs_of(const struct inode *i)
@@ -114,6 +115,8 @@ void hostfs_inode_free(struct inode *i);
 
 must_check int hostfs_place_add(struct hostfs_inode *h, struct hostfs_inode *parent,
                                 const char *name);
+/* The first one, of an inode that nobody else knows yet: in place, with room for the name. */
+void hostfs_place_first(struct hostfs_inode *h, struct hostfs_inode *parent, const char *name);
 void hostfs_place_remove(struct hostfs_inode *h, struct hostfs_inode *parent, const char *name);
 void hostfs_places_free(struct hostfs_inode *h);
 /* The nth place: *parent with a reference. False: there are not so many. */

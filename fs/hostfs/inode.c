@@ -115,12 +115,15 @@ static const struct inode_ops *ops_for(const struct hostfs *hs, u32 mode)
 	return fixed ? &hostfs_special_ops_fixed : &hostfs_special_ops;
 }
 
-static struct hostfs_inode *inode_create(struct hostfs *hs, const struct statx *stx)
+static struct hostfs_inode *inode_create(struct hostfs *hs, const struct statx *stx,
+                                         struct hostfs_inode *parent, const char *name)
 {
-	struct hostfs_inode *h = calloc(1, sizeof(*h));
+	struct hostfs_inode *h = calloc(1, sizeof(*h) + (parent ? strlen(name) + 1 : 0));
 
 	if (!h)
 		return NULL;
+	if (parent)
+		hostfs_place_first(h, parent, name);
 	h->dev = stx_dev(stx);
 	h->ino = stx->stx_ino;
 	h->btime = stx->stx_btime;
@@ -135,30 +138,30 @@ static struct hostfs_inode *inode_create(struct hostfs *hs, const struct statx *
 int hostfs_obtain(struct hostfs *hs, const struct statx *stx, struct hostfs_inode *parent,
                   const char *name, struct hostfs_inode **out)
 {
-	struct hostfs_inode *found, *fresh = NULL;
+	struct hostfs_inode *found, *fresh;
 	int err = 0;
 
 	lock_acquire(&hs->lock);
 	found = table_find_locked(hs, stx);
 	lock_release(&hs->lock);
 	if (!found) {
-		fresh = inode_create(hs, stx);
+		fresh = inode_create(hs, stx, parent, name);
 		if (!fresh)
 			return -ENOMEM;
 		lock_acquire(&hs->lock);
 		found = table_find_locked(hs, stx);
-		if (!found) {
+		if (!found)
 			hash_table_insert(&hs->inodes, &fresh->hash_link,
 			                  inode_hash(fresh->dev, fresh->ino));
-			found = fresh;
-			fresh = NULL;
-		}
 		lock_release(&hs->lock);
-		if (fresh)
-			inode_put(&fresh->inode);
-	} else if (!hostfs_always(hs)) {
-		hostfs_store_attr(found, stx);
+		if (!found) {
+			*out = fresh;
+			return 0;
+		}
+		inode_put(&fresh->inode);
 	}
+	if (!hostfs_always(hs))
+		hostfs_store_attr(found, stx);
 	if (parent)
 		err = hostfs_place_add(found, parent, name);
 	if (err)

@@ -30,12 +30,13 @@ int hostfs_openat(int dirfd, const char *name, u32 flags, u32 mode)
 
 /* --- the list of places ----------------------------------------------------------- */
 
-static void place_free(struct hostfs_place *p)
+static void place_free(struct hostfs_inode *h, struct hostfs_place *p)
 {
 	if (!p)
 		return;
 	inode_put(&p->parent->inode);
-	free(p);
+	if (p != &h->first)
+		free(p);
 }
 
 /* Unlinks the place from the list: the one named, or the last of a list that is too long. */
@@ -61,6 +62,14 @@ static struct hostfs_place *place_oldest_locked(struct hostfs_inode *h, unsigned
 	if (p)
 		*at = p->next;
 	return p;
+}
+
+void hostfs_place_first(struct hostfs_inode *h, struct hostfs_inode *parent, const char *name)
+{
+	strcpy(h->first.name, name);
+	inode_get(&parent->inode);
+	h->first.parent = parent;
+	h->places = &h->first;
 }
 
 int hostfs_place_add(struct hostfs_inode *h, struct hostfs_inode *parent, const char *name)
@@ -93,7 +102,7 @@ int hostfs_place_add(struct hostfs_inode *h, struct hostfs_inode *parent, const 
 	p->next = h->places;
 	h->places = p;
 	lock_release(&hs->lock);
-	place_free(old);
+	place_free(h, old);
 	return 0;
 }
 
@@ -109,7 +118,7 @@ void hostfs_place_remove(struct hostfs_inode *h, struct hostfs_inode *parent, co
 	lock_release(&hs->lock);
 	if (last)
 		hostfs_mark(h, HOSTFS_GONE);
-	place_free(p);
+	place_free(h, p);
 }
 
 void hostfs_places_free(struct hostfs_inode *h)
@@ -118,7 +127,7 @@ void hostfs_places_free(struct hostfs_inode *h)
 
 	while ((p = h->places)) {
 		h->places = p->next;
-		place_free(p);
+		place_free(h, p);
 	}
 }
 

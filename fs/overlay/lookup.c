@@ -9,19 +9,6 @@
 #include <string.h>
 #include "fs/overlay/overlay_internal.h"
 
-static int stack_push(struct overlay_stack *st, struct inode *lower)
-{
-	struct inode **more = realloc(st->lowers, (st->n + 1) * sizeof(*more));
-
-	if (!more) {
-		inode_put(lower);
-		return -ENOMEM;
-	}
-	st->lowers = more;
-	st->lowers[st->n++] = lower;
-	return 0;
-}
-
 /*
  * Adds what one lower directory has under a name. 1: look on below; 0: this
  * layer ends the search.
@@ -44,7 +31,7 @@ static int push_from(struct overlay_stack *st, struct inode *dir, const char *na
 		inode_put(i);
 		return 0;
 	}
-	err = stack_push(st, i);
+	err = overlay_stack_push(st, i);
 	if (err)
 		return err;
 	return inode_is_dir(i) && !last && !layer_is_opaque(i);
@@ -87,7 +74,7 @@ static int gather_path(struct overlay *ov, struct overlay_stack *st, const char 
 		if (!err && !inode_is_dir(at))
 			err = -ENOTDIR;
 		if (!err) {
-			err = stack_push(st, at);
+			err = overlay_stack_push(st, at);
 			at = NULL;
 			if (!err && layer_is_opaque(st->lowers[st->n - 1]))
 				break;

@@ -20,8 +20,8 @@ struct super;
 
 /*
  * lower: top first; at least one. upper: NULL makes a read-only view. All were mounted with
- * SB_LOWER (-EINVAL), and are changed through the overlay only. Takes references
- * of its own. *out with one reference.
+ * SB_LOWER and are layers of no other overlay (-EINVAL), and are changed through this one only.
+ * Takes references of its own. *out with one reference.
  */
 must_check int overlay_mount(struct super *const lower[], unsigned nlower, struct super *upper,
                              struct super **out);

@@ -14,7 +14,7 @@
  *   ov->commit    one change of the upper tree; guards places (parent, name); taken after every
  *                 copy-up that the change needs
  *   upper and lower inodes' mutexes (RANK_INODE_LOWER), two only under ov->commit
- *   ov->lock      tables of inodes and origins, and cached listings
+ *   ov->lock      which inode shows a real one, origins, and cached listings
  */
 #pragma once
 #include <sys/queue.h>
@@ -44,17 +44,9 @@ struct overlay {
 	bool user_xattr;       /* user.overlay.* because trusted.overlay.* is refused */
 	struct mutex commit;
 	struct lock lock;
-	struct hash_table inodes; /* keys, by real inode; guarded by lock, as are the next */
-	struct hash_table by_upper, by_lower; /* origins */
+	struct hash_table by_upper, by_lower; /* origins; guarded by lock, as are the next */
 	struct overlay_inode *dying;          /* queue of overlay_inode_free */
 	bool burying;
-};
-
-/* An overlay inode is in the table under its upper and its topmost lower inode. */
-struct overlay_key {
-	struct hash_node link;
-	const struct inode *real;
-	struct overlay_inode *owner;
 };
 
 struct overlay_origin {
@@ -72,19 +64,19 @@ struct overlay_inode {
 	struct inode inode;
 	_Atomic(struct inode *) upper;
 	struct inode *lower;   /* NULL: born in the upper layer */
-	struct inode **lowers; /* directories; lowers[0] == lower */
+	struct inode **lowers; /* &lower, or of a merged directory an array */
 	unsigned nlowers;
 	struct mutex copy;
 	struct lock sync; /* while attributes are copied from the real inode */
 	/* Guarded by ov->commit: where a copy goes. NULL for the root and for the nameless. */
 	struct overlay_inode *parent; /* held */
-	char *name;
+	char *name;                   /* first_name, or owned heap */
 	/* Guarded by ov->lock. */
-	struct overlay_key upper_key, lower_key;
 	struct overlay_origin *origin;
 	struct overlay_list *list; /* merged listing, if it is still true */
 	_Atomic u64 version;       /* of a directory's contents */
 	struct overlay_inode *next_dying;
+	char first_name[];
 };
 
 static inline struct overlay *overlay_of(const struct inode *i)
@@ -112,12 +104,15 @@ static inline bool overlay_is_merged(const struct overlay_inode *o)
 	return o->nlowers + (overlay_upper(o) != NULL) > 1;
 }
 
-/* The real inodes of an object to be; references. */
+/* The real inodes of an object to be; references. It stays where it is, as lowers may be &one. */
 struct overlay_stack {
 	struct inode *upper;
-	struct inode **lowers; /* one for files */
+	struct inode **lowers;
 	unsigned n;
+	struct inode *one;
 };
+/* Takes over the reference, also without memory. */
+must_check int overlay_stack_push(struct overlay_stack *st, struct inode *lower);
 
 /* --- table.c: inodes, origins ------------------------------------------------------- */
 

@@ -78,11 +78,13 @@ static int open_root(struct overlay *ov)
 	struct overlay_inode *root;
 	int err;
 
-	st.lowers = malloc(ov->nlower * sizeof(*st.lowers));
-	if (!st.lowers)
-		return -ENOMEM;
-	for (st.n = 0; st.n < ov->nlower; st.n++)
-		st.lowers[st.n] = inode_get(ov->lower[st.n]->root);
+	for (unsigned i = 0; i < ov->nlower; i++) {
+		err = overlay_stack_push(&st, inode_get(ov->lower[i]->root));
+		if (err) {
+			overlay_stack_drop(&st);
+			return err;
+		}
+	}
 	if (ov->upper)
 		st.upper = inode_get(ov->upper->root);
 	err = overlay_obtain(ov, &st, NULL, NULL, &root);
@@ -91,12 +93,18 @@ static int open_root(struct overlay *ov)
 	return err;
 }
 
+/* An inode of a layer knows of one overlay only. */
+static bool layer_ok(const struct super *layer)
+{
+	return (layer->flags & SB_LOWER) && !layer->root->view;
+}
+
 static bool layers_ok(struct super *const lower[], unsigned nlower, const struct super *upper)
 {
-	if (nlower == 0 || (upper && (!(upper->flags & SB_LOWER) || upper->flags & MS_RDONLY)))
+	if (nlower == 0 || (upper && (!layer_ok(upper) || upper->flags & MS_RDONLY)))
 		return false;
 	for (unsigned i = 0; i < nlower; i++)
-		if (!(lower[i]->flags & SB_LOWER) || !inode_is_dir(lower[i]->root))
+		if (!layer_ok(lower[i]) || !inode_is_dir(lower[i]->root))
 			return false;
 	return true;
 }

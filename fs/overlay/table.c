@@ -1,9 +1,9 @@
 /*
  * Overlay inodes and what is remembered of them.
  *
- * A real inode leads to at most one overlay inode, so that hard links of a lower
- * file meet in one object, and a copy is the same object as its original. The
- * table holds no references; origins hold real inodes only, so nothing here
+ * A real inode leads to at most one overlay inode (inode->view), so that hard links of a lower
+ * file meet in one object, and a copy is the same object as its original. That
+ * holds no reference; origins hold real inodes only, so nothing here
  * keeps the overlay itself alive.
  */
 #include <errno.h>
@@ -30,22 +30,45 @@ static u32 ino_hash(u64 ino)
 
 void overlay_tables_init(struct overlay *ov)
 {
-	hash_table_init(&ov->inodes);
 	hash_table_init(&ov->by_upper);
 	hash_table_init(&ov->by_lower);
 }
 
-static void lowers_put(struct inode **lowers, unsigned n)
+/* one: where a single one is kept without an array. */
+static void lowers_put(struct inode **lowers, unsigned n, struct inode **one)
 {
 	for (unsigned i = 0; i < n; i++)
 		inode_put(lowers[i]);
-	free(lowers);
+	if (lowers != one)
+		free(lowers);
+}
+
+int overlay_stack_push(struct overlay_stack *st, struct inode *lower)
+{
+	struct inode **more;
+
+	if (st->n == 0) {
+		st->one = lower;
+		st->lowers = &st->one;
+		st->n = 1;
+		return 0;
+	}
+	more = realloc(st->lowers == &st->one ? NULL : st->lowers, (st->n + 1) * sizeof(*more));
+	if (!more) {
+		inode_put(lower);
+		return -ENOMEM;
+	}
+	if (st->lowers == &st->one)
+		more[0] = st->one;
+	st->lowers = more;
+	st->lowers[st->n++] = lower;
+	return 0;
 }
 
 void overlay_stack_drop(struct overlay_stack *st)
 {
 	inode_put(st->upper);
-	lowers_put(st->lowers, st->n);
+	lowers_put(st->lowers, st->n, &st->one);
 	*st = (struct overlay_stack){0};
 }
 
@@ -99,33 +122,20 @@ void overlay_sync_attr(struct overlay_inode *o)
 	lock_release(&o->inode.attr_lock);
 }
 
-/* --- the table of inodes ---------------------------------------------------------------- */
+/* --- which inode shows a real one -------------------------------------------------------- */
 
-static void key_insert_locked(struct overlay *ov, struct overlay_key *k, struct overlay_inode *o,
-                              const struct inode *real)
+static void unshow_locked(struct inode *real, const struct overlay_inode *o)
 {
-	k->owner = o;
-	k->real = real;
-	hash_table_insert(&ov->inodes, &k->link, real_hash(real));
+	if (real && real->view == &o->inode)
+		real->view = NULL;
 }
 
-static void key_remove_locked(struct overlay *ov, struct overlay_key *k)
+/* With a reference. */
+static struct overlay_inode *find_locked(struct inode *real)
 {
-	if (hash_node_is_in(&k->link))
-		hash_table_remove(&ov->inodes, &k->link);
-}
+	struct inode *view = real->view;
 
-static struct overlay_inode *find_locked(struct overlay *ov, const struct inode *real)
-{
-	struct hash_node *n;
-
-	HASH_TABLE_FOREACH (n, &ov->inodes, real_hash(real)) {
-		struct overlay_key *k = container_of(n, struct overlay_key, link);
-
-		if (k->real == real && ref_get_unless_zero(&k->owner->inode.ref))
-			return k->owner;
-	}
-	return NULL;
+	return view && ref_get_unless_zero(&view->ref) ? to_overlay(view) : NULL;
 }
 
 static struct overlay_origin *origin_of_lower_locked(struct overlay *ov, const struct inode *lower)
@@ -163,22 +173,33 @@ static const struct inode_ops *ops_for(u32 mode)
 	return S_ISLNK(mode) ? &overlay_link_ops : &overlay_special_ops;
 }
 
-static struct overlay_inode *inode_create(struct overlay *ov, struct overlay_stack *st)
+/* Takes over the stack's references, unless there is no memory (NULL). name: its place, or NULL. */
+static struct overlay_inode *inode_create(struct overlay *ov, struct overlay_stack *st,
+                                          struct overlay_inode *parent, const char *name)
 {
-	struct overlay_inode *o = calloc(1, sizeof(*o));
+	size_t room = parent ? strlen(name) + 1 : 0;
+	struct overlay_inode *o = calloc(1, sizeof(*o) + room);
 	struct inode *first = st->n ? st->lowers[0] : st->upper;
 
 	if (!o)
 		return NULL;
 	atomic_init(&o->upper, st->upper);
-	o->lowers = st->lowers;
-	o->nlowers = st->n;
 	o->lower = st->n ? st->lowers[0] : NULL;
+	o->lowers = st->n > 1 ? st->lowers : &o->lower;
+	o->nlowers = st->n;
+	if (st->n <= 1 && st->lowers != &st->one)
+		free(st->lowers);
 	*st = (struct overlay_stack){0};
 	mutex_init(&o->copy, RANK_OVERLAY_COPY);
 	lock_init(&o->sync, RANK_OVERLAY_ATTR);
 	inode_init(&o->inode, &ov->sb, ops_for(inode_mode(first)),
 	           overlay_ino(ov, first->sb, first->ino), inode_mode(first));
+	/* Nobody else sees it yet: its place needs no lock. */
+	if (parent) {
+		o->name = memcpy(o->first_name, name, room);
+		o->parent = parent;
+		inode_get(&parent->inode);
+	}
 	return o;
 }
 
@@ -201,9 +222,9 @@ static void insert_locked(struct overlay *ov, struct overlay_inode *o)
 	attach_origin_locked(ov, o);
 	u = overlay_upper(o);
 	if (u)
-		key_insert_locked(ov, &o->upper_key, o, u);
+		u->view = &o->inode;
 	if (o->lower)
-		key_insert_locked(ov, &o->lower_key, o, o->lower);
+		o->lower->view = &o->inode;
 }
 
 /* A name for an inode that had lost all that were known. */
@@ -217,12 +238,12 @@ static int give_place(struct overlay *ov, struct overlay_inode *o, struct overla
 int overlay_obtain(struct overlay *ov, struct overlay_stack *st, struct overlay_inode *parent,
                    const char *name, struct overlay_inode **out)
 {
-	const struct inode *key = st->upper ? st->upper : st->lowers[0];
+	struct inode *key = st->upper ? st->upper : st->lowers[0];
 	struct overlay_inode *found, *fresh;
 	int err = 0;
 
 	lock_acquire(&ov->lock);
-	found = find_locked(ov, key);
+	found = find_locked(key);
 	lock_release(&ov->lock);
 	if (found) {
 		overlay_stack_drop(st);
@@ -234,20 +255,13 @@ int overlay_obtain(struct overlay *ov, struct overlay_stack *st, struct overlay_
 			*out = found;
 		return err;
 	}
-	fresh = inode_create(ov, st);
+	fresh = inode_create(ov, st, parent, name);
 	if (!fresh) {
 		overlay_stack_drop(st);
 		return -ENOMEM;
 	}
-	/* Nobody else sees it yet: its place needs no lock. */
-	if (parent)
-		err = overlay_set_place(fresh, parent, name);
-	if (err) {
-		inode_put(&fresh->inode);
-		return err;
-	}
 	lock_acquire(&ov->lock);
-	found = find_locked(ov, key);
+	found = find_locked(key);
 	if (!found)
 		insert_locked(ov, fresh);
 	lock_release(&ov->lock);
@@ -265,9 +279,16 @@ static void origin_free(struct overlay_origin *r)
 		return;
 	inode_put(r->upper);
 	inode_put(r->lower);
-	lowers_put(r->lowers, r->nlowers);
+	lowers_put(r->lowers, r->nlowers, NULL);
 	free(r);
 	census_add(&origin_census, -1);
+}
+
+static void name_free(struct overlay_inode *o)
+{
+	if (o->name != o->first_name)
+		free(o->name);
+	o->name = NULL;
 }
 
 /*
@@ -281,8 +302,8 @@ void overlay_inode_free(struct inode *i)
 	struct overlay_origin *over = NULL;
 
 	lock_acquire(&ov->lock);
-	key_remove_locked(ov, &o->upper_key);
-	key_remove_locked(ov, &o->lower_key);
+	unshow_locked(overlay_upper(o), o);
+	unshow_locked(o->lower, o);
 	if (o->origin && o->origin->nlink == 0) {
 		over = o->origin;
 		hash_table_remove(&ov->by_lower, &over->lower_link);
@@ -302,10 +323,10 @@ void overlay_inode_free(struct inode *i)
 		lock_release(&ov->lock);
 		origin_free(o->origin);
 		inode_put(overlay_upper(o));
-		lowers_put(o->lowers, o->nlowers);
+		lowers_put(o->lowers, o->nlowers, &o->lower);
 		overlay_list_put(o->list);
 		mutex_destroy(&o->copy);
-		free(o->name);
+		name_free(o);
 		if (o->parent)
 			inode_put(&o->parent->inode);
 		free(o);
@@ -399,7 +420,7 @@ void overlay_set_upper(struct overlay *ov, struct overlay_inode *o, struct inode
 	lock_guard(&ov->lock);
 	r->upper = inode_get(upper);
 	hash_table_insert(&ov->by_upper, &r->upper_link, ino_hash(upper->ino));
-	key_insert_locked(ov, &o->upper_key, o, upper);
+	upper->view = &o->inode;
 	atomic_store_explicit(&o->upper, upper, memory_order_release);
 }
 
@@ -413,7 +434,6 @@ void overlay_tables_destroy(struct overlay *ov)
 		next = n->next;
 		origin_free(container_of(n, struct overlay_origin, lower_link));
 	}
-	hash_table_destroy(&ov->inodes);
 	hash_table_destroy(&ov->by_upper);
 	hash_table_destroy(&ov->by_lower);
 }
@@ -432,7 +452,7 @@ int overlay_set_place(struct overlay_inode *o, struct overlay_inode *parent, con
 			return -ENOMEM;
 		inode_get(&parent->inode);
 	}
-	free(o->name);
+	name_free(o);
 	o->name = copy;
 	o->parent = name ? parent : NULL;
 	if (old)
@@ -447,8 +467,7 @@ void overlay_clear_place(struct overlay_inode *o, const struct overlay_inode *pa
 
 	if (old != parent || strcmp(o->name, name))
 		return;
-	free(o->name);
-	o->name = NULL;
+	name_free(o);
 	o->parent = NULL;
 	inode_put(&old->inode);
 }

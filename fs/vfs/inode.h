@@ -152,6 +152,8 @@ struct inode {
 	_Atomic bool dead;     /* a removed directory: nothing is found or made in it */
 	_Atomic bool linkable; /* O_TMPFILE without O_EXCL: link(2) may give it its first name */
 	_Atomic u32 dentries;  /* cached names */
+	/* Of a layer: what shows it in the overlay, whose lock guards this. Not held. */
+	struct inode *view;
 };
 
 /* mode: with type bits. ino 0: the super block's next one. Takes a reference to sb. */
