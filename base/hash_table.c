@@ -1,5 +1,6 @@
 /* Hash tables that grow: see hash_table.h. */
 #include <stdlib.h>
+#include <string.h>
 #include "base/bug.h"
 #include "base/hash_table.h"
 
@@ -28,16 +29,20 @@ static void put_in(struct hash_table *t, struct hash_node *n)
 	*bucket = n;
 }
 
-static void grow(struct hash_table *t)
+/* Without memory it stays as it is. */
+static void resize(struct hash_table *t, u32 bits)
 {
-	struct hash_node **old = t->buckets, *n, *next;
+	struct hash_node **old = t->buckets, **fresh = t->few, *n, *next;
 	size_t size = 1UL << t->bits;
-	struct hash_node **larger = calloc(2 * size, sizeof(struct hash_node *));
 
-	if (!larger)
+	if (bits == HASH_TABLE_FEW_BITS)
+		memset(t->few, 0, sizeof(t->few));
+	else
+		fresh = calloc(1UL << bits, sizeof(struct hash_node *));
+	if (!fresh)
 		return;
-	t->buckets = larger;
-	t->bits++;
+	t->buckets = fresh;
+	t->bits = bits;
 	for (size_t i = 0; i < size; i++)
 		for (n = old[i]; n; n = next) {
 			next = n->next;
@@ -50,7 +55,7 @@ static void grow(struct hash_table *t)
 void hash_table_insert(struct hash_table *t, struct hash_node *n, u32 hash)
 {
 	if (t->count++ >> t->bits && t->bits < BITS_MAX)
-		grow(t);
+		resize(t, t->bits + 1);
 	n->hash = hash;
 	put_in(t, n);
 }
@@ -63,6 +68,12 @@ void hash_table_remove(struct hash_table *t, struct hash_node *n)
 	if (n->next)
 		n->next->link = n->link;
 	n->link = NULL;
+}
+
+void hash_table_tidy(struct hash_table *t)
+{
+	if (t->bits > HASH_TABLE_FEW_BITS && t->count < 1UL << t->bits >> 3)
+		resize(t, t->bits - 1);
 }
 
 struct hash_node *hash_table_take_all(struct hash_table *t)

@@ -3,8 +3,8 @@
  * locks, computes the hashes and compares the keys.
  *
  * A table starts with few buckets in place, so that it needs no memory until it holds something,
- * and a small one stays within the cache lines of its owner. It does not shrink. The bucket is in
- * the hash's high bits, where a multiplication leaves the most of its input.
+ * and a small one stays within the cache lines of its owner. It shrinks when told to. The bucket is
+ *in the hash's high bits, where a multiplication leaves the most of its input.
  *
  *	HASH_TABLE_FOREACH (n, &t, hash)
  *		if (same(container_of(n, struct thing, node), key))
@@ -37,6 +37,9 @@ void hash_table_destroy(struct hash_table *t);
 /* At the head of its bucket. May allocate; without memory the table stays as it is, only slower. */
 void hash_table_insert(struct hash_table *t, struct hash_node *n, u32 hash);
 void hash_table_remove(struct hash_table *t, struct hash_node *n);
+/* After a removal, and not among looks at its nodes: gives back buckets that few nodes are left
+ * for. */
+void hash_table_tidy(struct hash_table *t);
 /* Of a node that was zero at first. */
 static inline bool hash_node_is_in(const struct hash_node *n)
 {

@@ -32,9 +32,11 @@ struct dentry {
 	bool visited;          /* dentry_prune passed on its way down */
 	char *name;            /* inline_name, or owned heap */
 	char inline_name[40];
-	struct hash_node hash_link; /* in the hash, then on the LRU list and the parent's, too */
+	struct hash_node
+	    hash_link; /* in the parent's names, then on its list and the LRU one, too */
 	LIST_ENTRY(dentry) sibling;
 	LIST_HEAD(, dentry) children; /* the hashed ones */
+	struct hash_table *names;     /* of the children; NULL: there have been none */
 	TAILQ_ENTRY(dentry) lru_link;
 };
 

@@ -41,6 +41,8 @@ int dentry_move(struct dentry *d, struct dentry *newparent, const char *name, si
 	struct old_place old;
 	char *heap = NULL;
 
+	if (!dcache_prepare(newparent))
+		return -ENOMEM;
 	if (len >= sizeof(d->inline_name)) {
 		heap = malloc(len + 1);
 		if (!heap)

@@ -89,6 +89,24 @@ Test(hash_table, forgets_what_is_removed_and_nothing_else)
 	hash_table_destroy(&t);
 }
 
+Test(hash_table, shrinks_when_told_to)
+{
+	struct hash_table t;
+
+	hash_table_init(&t);
+	fill(&t, MANY);
+	for (u32 i = 0; i < MANY; i++) {
+		hash_table_remove(&t, &numbers[i].node);
+		hash_table_tidy(&t);
+		cr_assert_leq(1u << t.bits, max_of(8 * t.count, 1u << HASH_TABLE_FEW_BITS));
+		for (u32 k = i + 1; k < MANY; k += 97)
+			cr_assert_eq(find(&t, k), &numbers[k]);
+		cr_assert_null(find(&t, i));
+	}
+	cr_assert_eq(t.buckets, t.few);
+	hash_table_destroy(&t);
+}
+
 Test(hash_table, gives_up_all_at_once)
 {
 	struct hash_table t;
