@@ -37,6 +37,11 @@ struct sched_source {
 	 * takes one away. NULL: never. Called by workers, concurrently.
 	 */
 	bool (*crowded)(void);
+	/*
+	 * The calling worker is about to sleep: whatever poll has put off is done now. NULL: there
+	 * is no such thing.
+	 */
+	void (*rest)(void);
 };
 
 struct sched_stats {

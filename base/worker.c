@@ -244,6 +244,15 @@ static void worker_wait(struct worker *w, u32 seen, u64 limit)
 		atomic_compare_exchange_strong(&sleep_deadline, &deadline, NO_DEADLINE);
 }
 
+/* What the source has put off cannot wait for this worker any longer. */
+static void worker_rest(void)
+{
+	const struct sched_source *s = atomic_load_explicit(&source, memory_order_acquire);
+
+	if (s && s->rest)
+		s->rest();
+}
+
 /*
  * Sleeps until there may be work. The last look comes after the worker is
  * counted as asleep: see doorbell.c.
@@ -253,6 +262,7 @@ static void worker_sleep(struct worker *w, u64 limit)
 	u32 seen;
 
 	heap_tidy();
+	worker_rest();
 	doorbell_sleep_begin();
 	seen = doorbell_read();
 	if (!sched_stopping() && !worker_poll(w, true) && runq_length() == 0)
@@ -343,6 +353,7 @@ bool worker_away_begin(_Atomic u32 *word)
 
 void worker_away_look(void)
 {
+	worker_rest();
 	if (worker_poll(worker_self(), true) || runq_length())
 		doorbell_ring(1);
 }
@@ -378,6 +389,7 @@ void worker_stand_in(const _Atomic bool *away)
 			worker_sleep(w, NO_DEADLINE);
 	}
 	worker_unbind(w);
+	worker_rest();
 	doorbell_workers(-1);
 	/* Who has seen an awake worker relies on one last look. */
 	if (worker_poll(w, true) || runq_length())

@@ -81,6 +81,7 @@ void armed_quiesce(void)
 
 void armed_slot_release(struct systrap_thread *t)
 {
+	late_forget(t);
 	atomic_store(&slots[t->slot].thread, NULL);
 	armed_quiesce();
 	lock_guard(&slot_lock);
@@ -171,6 +172,7 @@ int armed_poll(void)
 		}
 	}
 	atomic_fetch_add_explicit(&self->scans, 1, memory_order_release);
+	late_look(found == 0);
 	return found;
 }
 
@@ -178,7 +180,15 @@ int armed_poll(void)
 static bool is_busy(const struct systrap_thread *t)
 {
 	u32 state = atomic_load_explicit(&t->ctx->state, memory_order_relaxed);
-	return state == STUB_GUEST || state == STUB_REPLY;
+	return state == STUB_GUEST ||
+	       (state == STUB_REPLY && !atomic_load_explicit(&t->late, memory_order_relaxed));
+}
+
+/* The same, or does it wait awake? */
+static bool is_awake(const struct systrap_thread *t)
+{
+	return is_busy(t) ||
+	       atomic_load_explicit(&t->ctx->state, memory_order_relaxed) == STUB_REQUEST;
 }
 
 unsigned armed_busy(unsigned limit)
@@ -198,6 +208,21 @@ unsigned armed_busy(unsigned limit)
 	}
 	atomic_fetch_add_explicit(&self->scans, 1, memory_order_release);
 	return looks < BUSY_LOOKS ? busy : limit;
+}
+
+unsigned armed_awake(const struct systrap_thread *but, unsigned limit)
+{
+	struct poller *self = poller_get();
+	u32 slots_seen = 64 * atomic_load_explicit(&armed_words, memory_order_relaxed);
+	unsigned awake = 0;
+	atomic_fetch_add(&self->scans, 1);
+	for (u32 i = 0; i < min_of(slots_seen, (u32)BUSY_LOOKS) && awake < limit; i++) {
+		const struct systrap_thread *t = atomic_load(&slots[i].thread);
+		if (t && t != but && is_awake(t))
+			awake++;
+	}
+	atomic_fetch_add_explicit(&self->scans, 1, memory_order_release);
+	return awake;
 }
 
 bool armed_crowded(void)

@@ -41,19 +41,26 @@ static void step_aside(u32 cpu)
 		sched_leave(cpu);
 }
 
-/* True: the stub slept, and has been woken. */
-static bool publish(struct systrap_thread *t, enum stub_verb verb)
+void exchange_wake(struct systrap_thread *t)
 {
-	u32 old, cpu;
-	t->ctx->reply.verb = verb;
-	old = atomic_exchange(&t->ctx->state, STUB_REPLY);
-	if (!(old & STUB_SLEEPS))
-		return false;
+	u32 cpu;
 	atomic_fetch_add_explicit(&systrap_stats.wakes, 1, memory_order_relaxed);
 	host_futex_wake(&t->ctx->state, 1, true);
 	cpu = atomic_load_explicit(&t->ctx->cpu, memory_order_relaxed);
 	sched_woke(cpu);
 	step_aside(cpu);
+}
+
+/* True: the stub slept, and has been woken or will be. */
+static bool publish(struct systrap_thread *t, enum stub_verb verb)
+{
+	u32 old;
+	t->ctx->reply.verb = verb;
+	old = atomic_exchange(&t->ctx->state, STUB_REPLY);
+	if (!(old & STUB_SLEEPS))
+		return false;
+	if (verb != VERB_RESUME || !late_put(t))
+		exchange_wake(t);
 	return true;
 }
 
@@ -72,6 +79,7 @@ static bool asks_again_soon(const struct systrap_thread *t)
 {
 	if (!systrap.may_spin || !sched_may_linger())
 		return false;
+	late_look(false);
 	for (int i = 0; i < LINGER_LOOKS; i++) {
 		if (is_request(t)) {
 			atomic_fetch_add_explicit(&systrap_stats.lingers, 1, memory_order_relaxed);
@@ -162,6 +170,7 @@ bool exchange(struct systrap_thread *t, enum stub_verb verb)
 		overdue_answered(t);
 	}
 	if (guest_runs) {
+		late_forget(t);
 		atomic_store_explicit(&t->running, false, memory_order_relaxed);
 		clear_interrupt(t);
 	}

@@ -87,7 +87,7 @@ static int systrap_init(const struct platform_config *config)
 
 static int systrap_start(void)
 {
-	static const struct sched_source source = {armed_poll, armed_crowded};
+	static const struct sched_source source = {armed_poll, armed_crowded, late_flush};
 	systrap.cpus = host_cpus();
 	systrap.may_spin = systrap.cpus > 1;
 	systrap.one_worker = sched_worker_count() == 1;

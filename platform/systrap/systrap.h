@@ -61,6 +61,9 @@ struct systrap_thread {
 	_Atomic bool running; /* guest code may be running: interrupts need a signal */
 	bool counted;         /* in systrap.running; the fiber's */
 	_Atomic bool died;
+	_Atomic bool late; /* late.c: it sleeps on with its answer, since when, */
+	u64 late_since;
+	TAILQ_ENTRY(systrap_thread) late_link; /* in the list of those */
 	/* By when it must have gone, answered a verb, confirmed operations; 0: need not. */
 	_Atomic u64 doomed_by, answer_by, ops_by;
 
@@ -207,6 +210,8 @@ int armed_poll(void);
 unsigned armed_busy(unsigned limit);
 /* They could use all CPUs. */
 bool armed_crowded(void);
+/* How many threads but t are awake, be it for an answer, counted up to limit. The worker. */
+unsigned armed_awake(const struct systrap_thread *t, unsigned limit);
 /* Waits until no scan holds a thread or fiber it has found earlier. */
 void armed_quiesce(void);
 
@@ -219,6 +224,8 @@ must_check bool exchange(struct systrap_thread *t, enum stub_verb verb);
 /* The same for a verb that answers with REQUEST_DONE: its result, -ESRCH if t died. */
 must_check s64 exchange_verb(struct systrap_thread *t, enum stub_verb verb);
 void exchange_post(struct systrap_thread *t, enum stub_verb verb);
+/* Wakes a thread that sleeps with its answer. */
+void exchange_wake(struct systrap_thread *t);
 /* t's fiber will make no more. */
 void exchange_end(struct systrap_thread *t);
 /* Files that go with the next reply, which carries no host operations. */
@@ -235,6 +242,16 @@ void reply_registers(struct systrap_thread *t);
 void request_registers(struct systrap_thread *t);
 /* Takes those that request_call left. */
 void late_registers(struct platform_thread *t);
+
+/* late.c: answers that wait for a CPU. */
+/* True: t, which sleeps with its answer, need not be woken now. */
+must_check bool late_put(struct systrap_thread *t);
+/* t is awake, or ends. */
+void late_forget(struct systrap_thread *t);
+/* Wakes one if it is time. idle: the worker has found nothing to do. */
+void late_look(bool idle);
+/* Wakes all of them: the worker is about to sleep. */
+void late_flush(void);
 
 /* guestmem.c */
 extern const struct uspace_ops guestmem_ops;
