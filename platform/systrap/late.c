@@ -33,10 +33,25 @@ static void unlink_locked(struct systrap_thread *t)
 	atomic_fetch_sub_explicit(&late_count, 1, memory_order_relaxed);
 }
 
+/*
+ * Who has waited for another's doing is woken at once, lest the two go on one after the other where
+ * they could side by side; but not if there are more of their kind.
+ */
+static bool may_be_late(const struct systrap_thread *t)
+{
+	unsigned others = systrap.cpus - 1;
+
+	if (!systrap.may_spin || !systrap.one_worker)
+		return false;
+	if (t->waited &&
+	    atomic_load_explicit(&systrap.running, memory_order_relaxed) <= systrap.cpus)
+		return false;
+	return armed_awake(t, others) == others;
+}
+
 bool late_put(struct systrap_thread *t)
 {
-	if (!systrap.may_spin || !systrap.one_worker ||
-	    armed_awake(t, systrap.cpus - 1) < systrap.cpus - 1)
+	if (!may_be_late(t))
 		return false;
 	lock_guard(&late_lock);
 	t->late_since = time_monotonic();

@@ -59,7 +59,8 @@ struct systrap_thread {
 	s32 tid;              /* host thread; the main thread's is the space's pid */
 	_Atomic u64 seq;      /* of the last reply with operations */
 	_Atomic bool running; /* guest code may be running: interrupts need a signal */
-	bool counted;         /* in systrap.running; the fiber's */
+	bool counted;         /* in systrap.running; the fiber's, as is the next */
+	bool waited;          /* for something else, during this call */
 	_Atomic bool died;
 	_Atomic bool late; /* late.c: it sleeps on with its answer, since when, */
 	u64 late_since;
@@ -244,7 +245,7 @@ void request_registers(struct systrap_thread *t);
 void late_registers(struct platform_thread *t);
 
 /* late.c: answers that wait for a CPU. */
-/* True: t, which sleeps with its answer, need not be woken now. */
+/* True: t, which sleeps with its answer, need not be woken now. Its fiber. */
 must_check bool late_put(struct systrap_thread *t);
 /* t is awake, or ends. */
 void late_forget(struct systrap_thread *t);
