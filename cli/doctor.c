@@ -168,7 +168,8 @@ static void print_layers(void)
 	row(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) >= 0, "no_new_privs",
 	    "It is always set, for the sentry and for stubs.");
 	snprintf(text, sizeof(text),
-	         "ABI %u: the sentry and its stubs open only what was granted, and /proc.", abi);
+	         "ABI %u: the sentry and its stubs open only what was granted, and /proc%s.", abi,
+	         abi >= 6 ? ",\n                                  and signal nobody else" : "");
 	row(abi >= 2, "Landlock",
 	    abi >= 2 ? text
 	             : "The kernel has none that suits: seccomp and the granted descriptors alone "

@@ -20,6 +20,18 @@
 #define VERSION_REFER    2
 #define VERSION_TRUNCATE 3
 
+/*
+ * To whom signals may go, and to whose abstract sockets: nobody outside of the domain. The filter
+ * cannot say which process a number names, and the host lets a process signal all of its user's.
+ */
+#define SCOPED        3 /* LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET, LANDLOCK_SCOPE_SIGNAL */
+#define VERSION_SCOPE 6
+
+/* struct landlock_ruleset_attr, as of that version; an older one has its beginning. */
+struct ruleset_attr {
+	u64 handled_access_fs, handled_access_net, scoped;
+};
+
 #define READ_FILE  LANDLOCK_ACCESS_FS_READ_FILE
 #define READ       (READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define WRITE_FILE (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_TRUNCATE)
@@ -75,8 +87,10 @@ static int fill(int ruleset, u64 handled, const struct landlock_grant *grant, un
 int landlock_confine(const struct landlock_grant *grant, unsigned n)
 {
 	/* Programs are never executed: EXECUTE is handled, and granted to nobody. */
-	struct landlock_ruleset_attr attr = {.handled_access_fs = READ | WRITE_FILE | CHANGE |
-	                                                          LANDLOCK_ACCESS_FS_EXECUTE};
+	struct ruleset_attr attr = {.handled_access_fs =
+	                                READ | WRITE_FILE | CHANGE | LANDLOCK_ACCESS_FS_EXECUTE,
+	                            .scoped = SCOPED};
+	size_t size = sizeof(attr);
 	unsigned version = landlock_host_version();
 	int err, ruleset;
 
@@ -85,7 +99,9 @@ int landlock_confine(const struct landlock_grant *grant, unsigned n)
 		return 0;
 	if (version < VERSION_TRUNCATE)
 		attr.handled_access_fs &= ~(u64)LANDLOCK_ACCESS_FS_TRUNCATE;
-	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+	if (version < VERSION_SCOPE)
+		size = sizeof(attr.handled_access_fs);
+	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
 	if (ruleset < 0)
 		return -errno;
 	err = fill(ruleset, attr.handled_access_fs, grant, n);

@@ -6,6 +6,7 @@
 #include "platform/filter/stub_filter.h"
 #include "platform/stub/abi.h"
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,6 +239,8 @@ static int confined(const char *dir)
 	status |= open("/usr/moat-test", O_WRONLY | O_CREAT, 0600) < 0 ? 0 : 8;
 	status |= open(path, O_RDWR | O_CREAT | O_TRUNC, 0600) < 0 ? 16 : 0;
 	status |= open("/proc/self/maps", O_RDONLY) < 0 ? 32 : 0;
+	status |= kill(getpid(), 0) != 0 ? 64 : 0;
+	status |= landlock_host_version() >= 6 && kill(getppid(), 0) == 0 ? 128 : 0;
 	return status;
 }
 
