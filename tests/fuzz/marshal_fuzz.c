@@ -46,11 +46,18 @@ static void check_window(const void *at, u64 n)
 	must(offset <= STUB_WINDOW_SIZE && n <= STUB_WINDOW_SIZE - offset);
 }
 
+/* Above its end a real stub has memory of its own, where nothing is to be read or written. */
+static void check_guest(const void *at, u64 n)
+{
+	must((u64)at < GUEST_MAX && n <= GUEST_MAX - (u64)at);
+}
+
 u64 stub_copy(void *dst, const void *src, u64 n)
 {
 	u64 have = reachable((u64)(delivering ? dst : src), n);
 
 	check_window(delivering ? src : dst, n);
+	check_guest(delivering ? dst : src, n);
 	if (have)
 		memcpy(dst, src, have);
 	return have;
@@ -62,6 +69,7 @@ u64 stub_copy_str(void *dst, const void *src, u64 n)
 
 	must(!delivering);
 	check_window(dst, n);
+	check_guest(src, n);
 	if (!have)
 		return 0;
 	len = min_of((u64)strnlen(src, have) + 1, have);

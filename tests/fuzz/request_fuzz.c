@@ -46,7 +46,7 @@ static struct input in;
 static bool honest;
 static u64 clock_now;
 static int some_file = -1, stub_socket;
-static u8 model[MEMORY_SIZE];
+static u8 model[MEMORY_SIZE], pattern[MEMORY_SIZE]; /* what memory should hold, and did at first */
 /* What the stub said when it last came out of guest code. */
 static struct stub_call said;
 static struct user_regs_struct said_regs;
@@ -201,6 +201,27 @@ static u64 place(void)
 	}
 }
 
+/* Where bytes at random would be long in coming to: all is well but for one thing. */
+static void lie_about_one_thing(void)
+{
+	struct stub_request *rq = &ctx()->request;
+	u8 what = input_u8(&in);
+
+	if (what & 1) {
+		u8 k = what >> 4 & 7;
+
+		ctx()->call.segments = k + 1;
+		rq->segment[k % STUB_IN_SEGMENTS] = (struct stub_segment){
+		    MEMORY + input_u16(&in) % MEMORY_SIZE, input_u16(&in), input_u32(&in)};
+	}
+	if (what & 2) {
+		u64 value = input_u64(&in);
+		u8 which = input_u8(&in) % (sizeof(rq->regs) / sizeof(value));
+
+		memcpy((u8 *)&rq->regs + which * sizeof(value), &value, sizeof(value));
+	}
+}
+
 static void lie(u8 how)
 {
 	struct stub_request *rq = &ctx()->request;
@@ -216,6 +237,7 @@ static void lie(u8 how)
 		rq->result = (s64)input_u64(&in);
 	if (how & 0x20)
 		input_bytes(&in, &ctx()->call, sizeof(ctx()->call));
+	lie_about_one_thing();
 	rq->regs.rip = place();
 	rq->signo = input_u8(&in) % 32;
 	rq->trapno = input_u8(&in) % 32;
@@ -297,6 +319,8 @@ static void begin_once(void)
 	must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
 	some_file = memfd_create("request", MFD_CLOEXEC);
 	must(some_file >= 0);
+	for (size_t i = 0; i < MEMORY_SIZE; i++)
+		pattern[i] = (u8)(i * 7 >> 3) | (i % 61 != 0);
 	systrap.config = &config;
 	lock_init(&space.lock, RANK_PLATFORM);
 	space.pid = (u32)getpid();
@@ -342,8 +366,8 @@ static void begin(u8 how)
 	if (some_file < 0)
 		begin_once();
 	c = thread.ctx;
-	for (size_t i = 0; i < MEMORY_SIZE; i++)
-		((u8 *)MEMORY)[i] = model[i] = (u8)(i * 7 >> 3) | (i % 61 != 0);
+	memcpy((void *)MEMORY, pattern, MEMORY_SIZE);
+	memcpy(model, pattern, MEMORY_SIZE);
 	memset(c, 0, STUB_HEADER_SIZE);
 	atomic_store(&c->state, STUB_REQUEST);
 	space.dead = false;
