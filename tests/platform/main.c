@@ -396,6 +396,9 @@ static void test_false_children(void)
 	expect(attach(&s, 1, 1) == -ESRCH);
 	expect(attach(&s, systrap.zygote_space->pid, 1) == -ESRCH);
 	expect(attach(&s, warden, 1) == -ESRCH);
+	/* Who belongs to another space already does so for good: its token may be known to it. */
+	expect(attach(&s, systrap.zygote_space->pid, 0) == -ESRCH);
+	expect(attach(&s, warden, 0) == -ESRCH);
 	/* As if it were any child that nobody has claimed yet: it lacks the token. */
 	systrap.warden = 0;
 	expect(attach(&s, warden, 1) == -ESRCH);
