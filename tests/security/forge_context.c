@@ -244,6 +244,41 @@ static void word_written(void *arg)
 
 /* ---- requests that no stub has made -------------------------------------------- */
 
+/* One that a call may well look into, as its address is good; where it lies may be wrong. */
+static struct stub_segment forged_segment(unsigned i, uint64_t *r)
+{
+	struct stub_segment s = {(uint64_t)buffer + 16 * i, 64, 128 * i};
+
+	if (next_random(r) % 4 == 0)
+		s.offset = (uint32_t)nasty(r);
+	if (next_random(r) % 4 == 0)
+		s.len = (uint32_t)nasty(r);
+	return s;
+}
+
+/*
+ * Harmless and harmful calls alike, but not exit, mostly, and no signals: one for process 1, which
+ * judges all this, may be sent by right.
+ */
+static uint64_t forged_number(uint64_t *r)
+{
+	uint64_t nr = next_random(r) % 470;
+
+	switch (nr) {
+	case SYS_exit:
+	case SYS_exit_group:
+		return next_random(r) % 16 ? SYS_write : nr;
+	case SYS_kill:
+	case SYS_tkill:
+	case SYS_tgkill:
+	case SYS_rt_sigqueueinfo:
+	case SYS_rt_tgsigqueueinfo:
+		return SYS_write;
+	default:
+		return nr;
+	}
+}
+
 /* Plays the stub: asks for anything, answers anything. */
 static void forged(void *arg)
 {
@@ -265,17 +300,13 @@ static void forged(void *arg)
 				ctx->call.arg[i] = nasty(&r);
 		ctx->call.kind = (uint8_t)(next_random(&r) % 6);
 		if (next_random(&r) % 2)
-			ctx->call.segments = (uint8_t)(next_random(&r) % 7);
+			ctx->call.segments =
+			    (uint8_t)(next_random(&r) % 8 ? next_random(&r) % 7 : nasty(&r));
 		for (unsigned i = 0; i < STUB_IN_SEGMENTS; i++)
 			if (next_random(&r) % 2)
-				rq->segment[i] =
-				    (struct stub_segment){(uint64_t)buffer + 16 * i, 64, 128 * i};
-		/* Harmless and harmful calls alike, with pointers that are good now and then; not
-		 * exit, mostly. */
-		rq->regs.orig_rax = next_random(&r) % 470;
-		if ((rq->regs.orig_rax == SYS_exit || rq->regs.orig_rax == SYS_exit_group) &&
-		    next_random(&r) % 16)
-			rq->regs.orig_rax = SYS_write;
+				rq->segment[i] = forged_segment(i, &r);
+		/* With pointers that are good now and then. */
+		rq->regs.orig_rax = forged_number(&r);
 		if (next_random(&r) % 2)
 			rq->regs.rsi = (uint64_t)buffer;
 		if (next_random(&r) % 2)
