@@ -26,11 +26,19 @@ endif
 
 # CPPFLAGS, CFLAGS, LDFLAGS and LDLIBS are the caller's: they are added behind these.
 ALL_CPPFLAGS = -I. -I$(B)/gen -D_GNU_SOURCE -DMOAT_BUILD='"$(BUILD)"' $(CPPFLAGS)
-ALL_CFLAGS = -std=gnu17 $(WARN) $(MODE) -fPIE -fno-strict-aliasing -fstack-protector-strong -pthread $(CFLAGS)
+ALL_CFLAGS = -std=gnu17 $(WARN) $(MODE) -fPIE -fno-strict-aliasing -fstack-protector-strong -ffunction-sections -pthread $(CFLAGS)
 ALL_LDFLAGS = $(MODE) -pie -pthread -static-libgcc -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 # A library takes the start of a sandbox some 100 us: what can be is static, and Zydis, of which Debian has no archive, is
-# loaded by the sentry if it is to rewrite call sites (platform/systrap/patch_plan.c).
+# mapped by the sentry if it is to rewrite call sites (platform/systrap/library.c).
 ALL_LDLIBS = -Wl,-Bstatic -lseccomp -lbsd -Wl,-Bdynamic $(LDLIBS)
+# The program itself has no library at all, and what every start runs stands together in it; not so where the compiler's
+# runtime forbids it, and in the tests, which have criterion.
+COMMA := ,
+STATIC := $(filter release debug,$(BUILD))
+TEXT_ORDER := tools/text-order.lds
+PROGRAM_LDFLAGS = $(if $(STATIC),$(patsubst -pie,-static-pie -Wl$(COMMA)-z$(COMMA)pack-relative-relocs,$(ALL_LDFLAGS)) \
+	-Wl$(COMMA)-T$(COMMA)$(TEXT_ORDER) -Wl$(COMMA)-Map=$(B)/moat.map,$(ALL_LDFLAGS))
+PROGRAM_LDLIBS = $(if $(STATIC),-lseccomp -lbsd $(LDLIBS),$(ALL_LDLIBS))
 
 # Short lines unless V=1.
 Q := $(if $(filter-out 0,$(V)),,@)
@@ -47,7 +55,7 @@ all: $(B)/moat ## build build/$(BUILD)/moat
 
 $(B)/flags: FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(STUB_CC) $(STUB_CFLAGS))' >$@.new
+	@printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) $(STUB_CC) $(STUB_CFLAGS))' >$@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 $(B)/%.c.o: %.c $(B)/flags
@@ -59,8 +67,11 @@ $(B)/%.S.o: %.S $(B)/flags
 	$(call say,AS,$<)
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-# The name under which it is found: of the library that the headers belong to.
-$(B)/platform/systrap/patch_plan.c.o: FILE_CPPFLAGS = -DLIBZYDIS='"$(shell $(OBJDUMP) -p "$$($(CC) -print-file-name=libZydis.so)" | sed -n 's/^ *SONAME *//p')"'
+# Where it is and the name under which it is found: of the library that the headers belong to.
+LIBZYDIS = $(shell $(CC) -print-file-name=libZydis.so)
+$(B)/platform/systrap/patch_plan.c.o $(B)/tests/unit/platform/library_test.c.o: FILE_CPPFLAGS += -DLIBZYDIS='"$(shell $(OBJDUMP) -p $(LIBZYDIS) | sed -n 's/^ *SONAME *//p')"' \
+	-DLIBZYDIS_DIR='"$(dir $(realpath $(LIBZYDIS)))"'
+$(B)/tests/unit/platform/library_test.c.o: FILE_CPPFLAGS += -DLIBC='"$(realpath $(shell $(CC) -print-file-name=libc.so.6))"'
 
 # An archive, so that a program takes in only what it uses.
 $(B)/libmoat.a: $(LIB_OBJ)
@@ -68,9 +79,9 @@ $(B)/libmoat.a: $(LIB_OBJ)
 	$(call say,AR,$@)
 	$(Q)$(AR) rcs $@ $^
 
-$(B)/moat: $(B)/cli/main.c.o $(B)/libmoat.a
+$(B)/moat: $(B)/cli/main.c.o $(B)/libmoat.a $(if $(STATIC),$(TEXT_ORDER))
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+	$(Q)$(CC) $(PROGRAM_LDFLAGS) -o $@ $(filter-out %.lds,$^) $(PROGRAM_LDLIBS)
 
 # --- the stub --------------------------------------------------------------------------------------
 # A freestanding blob of its own that ends up inside the program: no libc, a fixed address, general

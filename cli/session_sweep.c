@@ -10,9 +10,9 @@
  */
 #include "cli/session_sweep.h"
 #include "cli/cli.h"
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,26 +31,42 @@ static void end(pid_t pid)
 	kill(pid, SIGKILL);
 }
 
+/* True: one of the session that could not be reaped yet. */
+static bool sweep_one(pid_t pid, pid_t session)
+{
+	if (pid == session || getsid(pid) != session)
+		return false;
+	end(pid);
+	/* __WALL: stubs are made without an exit signal. */
+	return waitpid(pid, NULL, WNOHANG | __WALL) != pid;
+}
+
 /* How many there were that could not be reaped yet; one of them. */
 static unsigned sweep(pid_t session, pid_t *one)
 {
-	FILE *f = fopen("/proc/thread-self/children", "re");
+	int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
 	unsigned left = 0;
-	int pid;
+	char text[1024];
+	pid_t pid = 0;
+	ssize_t n;
 
-	if (!f)
+	if (fd < 0)
 		return 0;
-	while (fscanf(f, "%d", &pid) == 1) {
-		if (pid == session || getsid(pid) != session)
-			continue;
-		end(pid);
-		/* __WALL: stubs are made without an exit signal. */
-		if (waitpid(pid, NULL, WNOHANG | __WALL) != pid) {
-			*one = pid;
-			left++;
+	/* Numbers, each with a blank behind it; not by stdio, as the caller waits for this. */
+	while ((n = read(fd, text, sizeof(text))) > 0) {
+		for (ssize_t i = 0; i < n; i++) {
+			if (text[i] >= '0' && text[i] <= '9') {
+				pid = pid * 10 + (text[i] - '0');
+				continue;
+			}
+			if (pid && sweep_one(pid, session)) {
+				*one = pid;
+				left++;
+			}
+			pid = 0;
 		}
 	}
-	fclose(f);
+	close(fd);
 	return left;
 }
 

@@ -12,14 +12,18 @@
  */
 #include "platform/systrap/patch_plan.h"
 #include "base/log.h"
+#include "platform/systrap/library.h"
 #include <Zydis/Zydis.h>
-#include <dlfcn.h>
+#include <assert.h>
+#include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The build says which one belongs to the headers; linters do not care. */
 #ifndef LIBZYDIS
-#define LIBZYDIS "libZydis.so"
+#define LIBZYDIS     "libZydis.so"
+#define LIBZYDIS_DIR "/usr/lib"
 #endif
 
 #define SYSCALL_BYTES 2
@@ -32,7 +36,7 @@ struct instruction {
 	bool loads_number; /* writes eax or rax, and reads no memory */
 };
 
-/* Zydis, which is loaded when it is first needed, or before (patch_plan_prepare). */
+/* Zydis, which is mapped early (patch_plan_prepare), and linked when it is first needed. */
 static struct {
 	__typeof__(&ZydisDecoderInit) decoder_init;
 	__typeof__(&ZydisDecoderDecodeFull) decode_full;
@@ -40,31 +44,68 @@ static struct {
 	bool loaded;
 } zydis;
 
-/* POSIX has it that an object pointer of dlsym is a function's. */
-static bool function_find(void *library, const char *name, void *to)
+/* Where it may be, if it is not where it was when this was built. */
+static const char *const places[] = {LIBZYDIS_DIR, "/usr/lib/x86_64-linux-gnu", "/usr/lib64",
+                                     "/usr/lib", "/usr/local/lib"};
+
+static struct library library;
+
+static void map(void)
 {
-	void *p = dlsym(library, name);
+	char path[256];
+	int err = -ENOENT;
 
-	memcpy(to, &p, sizeof(p));
-	return p;
-}
-
-static void load(void)
-{
-	void *library = dlopen(LIBZYDIS, RTLD_NOW | RTLD_LOCAL);
-
-	zydis.loaded = library && function_find(library, "ZydisDecoderInit", &zydis.decoder_init) &&
-	               function_find(library, "ZydisDecoderDecodeFull", &zydis.decode_full) &&
-	               function_find(library, "ZydisRegisterGetClass", &zydis.register_class);
-	if (!zydis.loaded)
-		log_warn("%s is missing: call sites are not rewritten", LIBZYDIS);
+	for (size_t i = 0; i < array_size(places) && err == -ENOENT; i++) {
+		snprintf(path, sizeof(path), "%s/%s", places[i], LIBZYDIS);
+		err = library_map(&library, path);
+	}
+	if (err)
+		log_warn("%s: %s: call sites are not rewritten", LIBZYDIS, strerror(-err));
 }
 
 void patch_plan_prepare(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	pthread_once(&once, load);
+	pthread_once(&once, map);
+}
+
+static bool function_find(const char *name, void *to)
+{
+	void *p = library_find(&library, name);
+
+	memcpy(to, &p, sizeof(p));
+	return p;
+}
+
+extern void __stack_chk_fail(void);
+
+/* What Zydis takes from the C library. */
+static const struct library_name given[] = {
+    {"memcpy", (void (*)(void))memcpy},     {"memset", (void (*)(void))memset},
+    {"strlen", (void (*)(void))strlen},     {"__assert_fail", (void (*)(void))__assert_fail},
+    {"__stack_chk_fail", __stack_chk_fail},
+};
+
+static void link_library(void)
+{
+	patch_plan_prepare();
+	if (!library.base)
+		return;
+	zydis.loaded = library_link(&library, given, array_size(given)) == 0 &&
+	               function_find("ZydisDecoderInit", &zydis.decoder_init) &&
+	               function_find("ZydisDecoderDecodeFull", &zydis.decode_full) &&
+	               function_find("ZydisRegisterGetClass", &zydis.register_class);
+	if (!zydis.loaded)
+		log_warn("%s cannot be used: call sites are not rewritten", LIBZYDIS);
+}
+
+static bool zydis_ready(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, link_library);
+	return zydis.loaded;
 }
 
 static bool is_plain(ZydisMnemonic m)
@@ -97,8 +138,7 @@ static bool decode(const u8 *code, size_t n, struct instruction *out)
 	ZydisDecodedInstruction in;
 	ZydisDecodedOperand operand[ZYDIS_MAX_OPERAND_COUNT];
 
-	patch_plan_prepare();
-	if (!zydis.loaded)
+	if (!zydis_ready())
 		return false;
 	zydis.decoder_init(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 	if (!ZYAN_SUCCESS(zydis.decode_full(&decoder, code, n, &in, operand)))

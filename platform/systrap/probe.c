@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static bool action_available(u32 action)
@@ -24,9 +24,12 @@ static bool action_available(u32 action)
 static bool kernel_at_least(int major, int minor)
 {
 	struct utsname u;
-	int a = 0, b = 0;
-	if (uname(&u) != 0 || sscanf(u.release, "%d.%d", &a, &b) != 2)
+	long a, b;
+	char *end;
+	if (uname(&u) != 0)
 		return false;
+	a = strtol(u.release, &end, 10);
+	b = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
 	return a > major || (a == major && b >= minor);
 }
 

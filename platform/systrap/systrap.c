@@ -13,7 +13,8 @@
  *	patch_slot.c  the code of one			patch_site.c  which there are
  *	patch_text.c  text that is mapped rewritten	text.c      copies of text, for all
  *	patch_view.c  what others see of them		stats.c     counters
- *	permit.c    memory that is checked
+ *	permit.c    memory that is checked		library.c   what the sentry maps of the
+ *decoder
  *
  * Host calls: sched_getaffinity, before lock-down.
  */
