@@ -22,6 +22,7 @@
 #include "cli/run_options.h"
 #include "cli/session_sweep.h"
 #include "cli/terminal.h"
+#include "platform/filter/namespaces.h"
 #include "sentry/control.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -109,6 +110,7 @@ static void start_sentry(struct launcher *l, struct run_options *o)
 	}
 	close(pair[1]);
 	l->control = pair[0];
+	namespaces_send(l->control, l->sentry);
 	cgroup_tie(&l->cgroup);
 }
 

@@ -488,11 +488,11 @@ noreturn void sandbox_main(const struct sandbox_config *c)
 	platform = platform_pick();
 	if (c->patch)
 		platform_prepare(platform);
-	namespaces_prepare();
 	if (!MOAT_SANITIZED) {
 		confine_files();
 		drop_privileges();
 	}
+	namespaces_receive(c->control_fd);
 	/* From here on the zygote starts as well, on another CPU if there is one. */
 	platform_up(platform);
 	namespaces_release();

@@ -5,10 +5,15 @@
  */
 #pragma once
 #include "base/types.h"
+#include <sys/types.h>
 
-/* In the sentry, before its files are confined and its privileges dropped: what root's stubs take.
+/*
+ * In the launcher, which still may, and has nothing else to do: makes what root's stubs take, and
+ * sends it to the sentry over this end of their socket pair. The first packet there; root's only.
  */
-void namespaces_prepare(void);
+void namespaces_send(int socket, pid_t sentry);
+/* In the sentry, before it reads anything else there: waits for that. */
+void namespaces_receive(int socket);
 /*
  * In a process that is to become a stub, by host calls alone: enters its namespaces, with at most
  * that many processes and threads in them, and leaves it no capability there either. What the host
