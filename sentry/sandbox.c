@@ -4,8 +4,8 @@
  *
  * The order matters. Landlock comes first, as stubs must be in the sentry's domain, then
  * the zygote is forked, while this process has one
- * thread and no secrets; then come the scheduler and the reactor; then the
- * mount tree; and last the lock-down, after which no host call outside the
+ * thread and no secrets; then come the scheduler and the reactor; then the kernel's
+ * tables and the mount tree; and last the lock-down, after which no host call outside the
  * allowlist can be made by any thread. Guest code runs only after that.
  */
 #include "sentry/sandbox.h"
@@ -343,10 +343,16 @@ static void threads_up(void)
 		err = blocking_start(BLOCKING_THREADS);
 	if (!err)
 		err = sched_start();
-	if (!err)
-		err = reactor_add(&control_watch, config->control_fd, EPOLLIN, control_input);
 	if (err)
 		give_up_err("cannot start the sentry's threads", err);
+}
+
+static void listen_to_launcher(void)
+{
+	int err = reactor_add(&control_watch, config->control_fd, EPOLLIN, control_input);
+
+	if (err)
+		give_up_err("cannot listen to the launcher", err);
 }
 
 static bool any_writable_mount(void)
@@ -496,6 +502,9 @@ noreturn void sandbox_main(const struct sandbox_config *c)
 	/* From here on the zygote starts as well, on another CPU if there is one. */
 	platform_up(platform);
 	namespaces_release();
+	prepare_to_reopen();
+	/* They start on that other CPU as well, and all of them must have before the lock-down. */
+	threads_up();
 	kernel_up();
 	trace_up();
 	if (rootfs_build(c, &fs, why))
@@ -507,9 +516,8 @@ noreturn void sandbox_main(const struct sandbox_config *c)
 	if (!c->stats)
 		mount_ns_get(fs->ns);
 	waitq_add(&kernel.exit_waitq, &end, EPOLLIN);
-	prepare_to_reopen();
-	threads_up();
 	init = first_task(fs);
+	listen_to_launcher();
 	lock_down();
 	task_start(init);
 	while (!atomic_load(&ended))

@@ -6,6 +6,9 @@
  *
  * Nobody has run in it, so it is as good as one that is made when it is asked for. It counts among
  * the host's processes like any other.
+ *
+ * The first program's is born while the sentry locks itself down, on which that program has to
+ * wait anyway.
  */
 #include "base/fiber.h"
 #include "platform/systrap/systrap.h"
@@ -15,11 +18,52 @@ static struct platform_space *ready_space; /* guarded by spare_lock, as are thes
 static struct systrap_thread *ready;
 static struct fiber *keeper;
 static unsigned taken;
+static bool first_coming;          /* the first program's is being born */
+static struct fiber *first_waiter; /* who wants it meanwhile */
 
 static bool is_ready(void)
 {
 	lock_guard(&spare_lock);
 	return ready;
+}
+
+/* If that fails, it will fail again, for who can report it. */
+static void bear_first(void *arg unused_arg)
+{
+	struct platform_space *s;
+	struct systrap_thread *t;
+	struct fiber *waiter;
+	int err = space_bear(&s, &t);
+
+	lock_acquire(&spare_lock);
+	if (!err) {
+		ready_space = s;
+		ready = t;
+	}
+	first_coming = false;
+	waiter = first_waiter;
+	lock_release(&spare_lock);
+	if (waiter)
+		fiber_unpark(waiter);
+}
+
+void spare_start(void)
+{
+	first_coming = true;
+	if (fiber_create(bear_first, NULL, "spare", NULL, NULL) != 0)
+		first_coming = false;
+}
+
+/* Under spare_lock. */
+static void await_first(void)
+{
+	while (first_coming) {
+		first_waiter = fiber_self();
+		lock_release(&spare_lock);
+		fiber_park();
+		lock_acquire(&spare_lock);
+	}
+	first_waiter = NULL;
 }
 
 /* It leaves its birth behind, where it would look again and again whether the sentry is there. */
@@ -72,6 +116,7 @@ int spare_take(struct platform_space **space, struct systrap_thread **out)
 	struct systrap_thread *t;
 
 	lock_acquire(&spare_lock);
+	await_first();
 	t = ready;
 	*space = ready_space;
 	ready = NULL;

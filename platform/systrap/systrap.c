@@ -89,13 +89,17 @@ static int systrap_init(const struct platform_config *config)
 static int systrap_start(void)
 {
 	static const struct sched_source source = {armed_poll, armed_crowded, late_flush};
+	int err;
 	systrap.cpus = host_cpus();
 	systrap.may_spin = systrap.cpus > 1;
 	systrap.one_worker = sched_worker_count() == 1;
 	systrap.shared->spin_limit = systrap.may_spin ? spin_ticks() : 0;
 	space_watch_start(systrap.zygote_space);
 	sched_set_source(&source);
-	return permits_start();
+	err = permits_start();
+	if (!err)
+		spare_start();
+	return err;
 }
 
 static _Atomic u32 *systrap_doorbell(void)

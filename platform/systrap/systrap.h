@@ -189,7 +189,8 @@ void permits_clone_done(struct systrap_thread *t);
 /* Has the zygote fork a stub, which stands still in its first trap. */
 must_check int space_bear(struct platform_space **space, struct systrap_thread **thread);
 
-/* spare.c: such a stub made ahead. */
+/* spare.c: such a stub made ahead; the first when workers are about to start. */
+void spare_start(void);
 must_check int spare_take(struct platform_space **space, struct systrap_thread **thread);
 /* It need not outlive the sandbox. */
 void spare_end(void);
