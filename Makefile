@@ -47,7 +47,7 @@ say = @$(if $(Q),printf '  %-8s%s\n' $(1) $(2),:)
 SRC_DIRS := base platform sentry fs net cli
 SRC := $(sort $(filter-out platform/stub/%,$(shell find $(SRC_DIRS) -name '*.c' -o -name '*.S' 2>/dev/null)))
 OBJ := $(patsubst %,$(B)/%.o,$(SRC))
-LIB_OBJ := $(filter-out $(B)/cli/main.c.o,$(OBJ))
+LIB_OBJ := $(filter-out $(B)/cli/main.c.o $(B)/cli/libc_start.c.o,$(OBJ))
 
 all: $(B)/moat ## build build/$(BUILD)/moat
 
@@ -79,7 +79,8 @@ $(B)/libmoat.a: $(LIB_OBJ)
 	$(call say,AR,$@)
 	$(Q)$(AR) rcs $@ $^
 
-$(B)/moat: $(B)/cli/main.c.o $(B)/libmoat.a $(if $(STATIC),$(TEXT_ORDER))
+$(B)/cli/libc_start.c.o: FILE_CFLAGS = -fno-stack-protector
+$(B)/moat: $(B)/cli/main.c.o $(if $(STATIC),$(B)/cli/libc_start.c.o) $(B)/libmoat.a $(if $(STATIC),$(TEXT_ORDER))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(PROGRAM_LDFLAGS) -o $@ $(filter-out %.lds,$^) $(PROGRAM_LDLIBS)
 
