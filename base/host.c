@@ -415,6 +415,20 @@ void host_cpu_any(void)
 	HOST3(SYS_sched_setaffinity, 0, cpu_mask_bytes, cpu_mask);
 }
 
+void host_cpu_part(pid_t child)
+{
+	unsigned long others[CPU_MASK_WORDS];
+	size_t bits = 8 * sizeof(others[0]);
+	unsigned cpu = host_cpu();
+
+	if (host_cpu_count() < 2 || cpu >= cpu_mask_bytes * 8)
+		return;
+	memcpy(others, cpu_mask, cpu_mask_bytes);
+	others[cpu / bits] &= ~(1UL << (cpu % bits));
+	if (HOST3(SYS_sched_setaffinity, child, cpu_mask_bytes, others) == 0)
+		HOST3(SYS_sched_setaffinity, child, cpu_mask_bytes, cpu_mask);
+}
+
 u64 host_call_count(void)
 {
 	return atomic_load_explicit(&host_calls, memory_order_relaxed);

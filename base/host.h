@@ -99,6 +99,12 @@ unsigned host_cpu(void);
  */
 bool host_cpu_leave(unsigned cpu);
 void host_cpu_any(void);
+/*
+ * Has a process that the caller has just made begin on another CPU, if that has not been its place
+ * from the start: the host often queues it behind its maker although another CPU is idle. If it
+ * changes its identity it must call host_cpu_any after that, as only half of this may succeed then.
+ */
+void host_cpu_part(pid_t child);
 
 /* How many host calls were made through here, for `--stats`. */
 u64 host_call_count(void);

@@ -6,6 +6,7 @@
  * prlimit64 and dup3 in the child; open, read and close in the parent. Before lock-down.
  */
 #include "platform/stub_process.h"
+#include "base/host.h"
 #include "platform/filter/namespaces.h"
 #include "platform/stub/layout.h"
 #include <errno.h>
@@ -66,6 +67,7 @@ void stub_process_shed(int socket, pid_t parent, u32 max_processes)
 	struct rlimit files;
 
 	namespaces_enter(max_processes);
+	host_cpu_any(); /* see host_cpu_part */
 	syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (syscall(SYS_getppid) != parent)
 		_exit(126);

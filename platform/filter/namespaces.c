@@ -21,6 +21,7 @@
  * lock-down.
  */
 #include "platform/filter/namespaces.h"
+#include "base/host.h"
 #include "platform/filter/privileges.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -96,11 +97,11 @@ static void ns_close(int fd[ROOT_NS])
 struct packet {
 	char byte;
 	struct iovec iov;
+	struct msghdr msg;
 	union {
 		struct cmsghdr header;
 		char room[CMSG_SPACE(sizeof(root_ns))];
 	} control;
-	struct msghdr msg;
 };
 
 static void packet_init(struct packet *p)
@@ -144,6 +145,8 @@ void namespaces_send(int socket, pid_t sentry)
 
 	if (geteuid() != 0)
 		return;
+	/* It is not to wait until this is done. */
+	host_cpu_part(sentry);
 	pid = stand_in_start(&self, CLONE_NEWUSER | OTHERS);
 	if (pid < 0) {
 		others = false;

@@ -13,6 +13,7 @@
  * Host calls: clone; memfd_create, ftruncate, mmap, mprotect, munmap, open, read, write, getpid,
  * kill and close in the parent. All happens before lock-down.
  */
+#include "base/host.h"
 #include "base/log.h"
 #include "platform/filter/stub_filter.h"
 #include "platform/stub_process.h"
@@ -220,6 +221,7 @@ static int start(struct platform_space *s, struct systrap_thread *t, u8 *bounce,
 		return -errno;
 	if (pid == 0)
 		child(s->stub_socket, bounce, parent);
+	host_cpu_part(pid);
 	t->tid = pid;
 	space_hand_over(s);
 	err = attach(s, (u32)pid, 0);
