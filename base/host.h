@@ -102,7 +102,8 @@ void host_cpu_any(void);
 /*
  * Has a process that the caller has just made begin on another CPU, if that has not been its place
  * from the start: the host often queues it behind its maker although another CPU is idle. If it
- * changes its identity it must call host_cpu_any after that, as only half of this may succeed then.
+ * changes its identity it must call host_cpu_any after that, as only half of this may succeed then;
+ * for that, host_cpu_count must have been called before it was made.
  */
 void host_cpu_part(pid_t child);
 

@@ -215,6 +215,8 @@ static int start(struct platform_space *s, struct systrap_thread *t, u8 *bounce,
 	memcpy(bounce + BOUNCE_CODE, boot_run, (size_t)(boot_run_end - boot_run));
 	if (mprotect(bounce, BOUNCE_SCRIPT, PROT_READ | PROT_EXEC) != 0)
 		return -errno;
+	/* The child's host_cpu_any goes by it (host_cpu_part). */
+	(void)host_cpu_count();
 	/* No exit signal: the sentry learns of deaths through pidfds. */
 	pid = (pid_t)syscall(SYS_clone, 0, NULL, NULL, NULL, NULL);
 	if (pid < 0)
