@@ -3,6 +3,7 @@
  * zombies. prctl(2).
  */
 #include "compat.h"
+#include <poll.h>
 
 int main(void)
 {
@@ -29,8 +30,8 @@ int main(void)
 				msleep(2);
 			_exit(getppid() == me ? 44 : 45);
 		}
-		msleep(20);
-		_exit(3);
+		/* Not before it has seen who its parent is. */
+		_exit(poll(&(struct pollfd){p[0], POLLIN, 0}, 1, -1) == 1 ? 3 : 1);
 	}
 	reap("child", pid);
 	RES(read(p[0], &grandchild, sizeof(grandchild)));
