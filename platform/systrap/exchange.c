@@ -123,7 +123,6 @@ void thread_waits(struct uspace *u)
 	struct systrap_thread *t = container_of(u, struct systrap_thread, base.uspace);
 	u32 state = STUB_REQUEST;
 	running_count(t, false);
-	t->waited = true;
 	/* The caller counts as well, and so does the worker. */
 	if (!systrap.may_spin ||
 	    atomic_load_explicit(&systrap.running, memory_order_relaxed) + 2 < systrap.cpus)
@@ -171,7 +170,6 @@ bool exchange(struct systrap_thread *t, enum stub_verb verb)
 		overdue_answered(t);
 	}
 	if (guest_runs) {
-		t->waited = false;
 		late_forget(t);
 		atomic_store_explicit(&t->running, false, memory_order_relaxed);
 		clear_interrupt(t);

@@ -34,19 +34,17 @@ static void unlink_locked(struct systrap_thread *t)
 }
 
 /*
- * Who has waited for another's doing is woken at once, lest the two go on one after the other where
- * they could side by side; but not if there are more of their kind.
+ * Only if more of them want to run than there are CPUs: of as many each has one, and two that
+ * answer each other, or a thread and its maker, would else go on one after the other, where they
+ * could side by side.
  */
 static bool may_be_late(const struct systrap_thread *t)
 {
 	unsigned others = systrap.cpus - 1;
 
-	if (!systrap.may_spin || !systrap.one_worker)
-		return false;
-	if (t->waited &&
-	    atomic_load_explicit(&systrap.running, memory_order_relaxed) <= systrap.cpus)
-		return false;
-	return armed_awake(t, others) == others;
+	return systrap.may_spin && systrap.one_worker &&
+	       atomic_load_explicit(&systrap.running, memory_order_relaxed) > systrap.cpus &&
+	       armed_awake(t, others) == others;
 }
 
 bool late_put(struct systrap_thread *t)

@@ -59,8 +59,7 @@ struct systrap_thread {
 	s32 tid;              /* host thread; the main thread's is the space's pid */
 	_Atomic u64 seq;      /* of the last reply with operations */
 	_Atomic bool running; /* guest code may be running: interrupts need a signal */
-	bool counted;         /* in systrap.running; the fiber's, as is the next */
-	bool waited;          /* for something else, during this call */
+	bool counted;         /* in systrap.running; the fiber's */
 	_Atomic bool died;
 	_Atomic bool late; /* late.c: it sleeps on with its answer, since when, */
 	u64 late_since;
