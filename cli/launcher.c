@@ -190,7 +190,12 @@ static bool take_message(struct launcher *l)
 	struct control_message m;
 	ssize_t n = recv(l->control, &m, sizeof(m), MSG_DONTWAIT);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	/*
+	 * ECONNRESET comes once, and first, if the sentry has ended without taking all that was
+	 * sent to it: what it has said itself is still there (net/unix/af_unix.c
+	 * unix_release_sock).
+	 */
+	if (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNRESET))
 		return true;
 	if (n != (ssize_t)sizeof(m))
 		return false;
