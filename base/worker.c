@@ -391,8 +391,11 @@ void worker_stand_in(const _Atomic bool *away)
 	worker_unbind(w);
 	worker_rest();
 	doorbell_workers(-1);
-	/* Who has seen an awake worker relies on one last look. */
-	if (worker_poll(w, true) || runq_length())
+	/*
+	 * Who has seen an awake worker relies on one last look; and who sleeps has left to this one
+	 * the timer that was next when it fell asleep, not those that come after.
+	 */
+	if (worker_poll(w, true) || runq_length() || timers_next() < atomic_load(&sleep_deadline))
 		sched_kick();
 	worker_set_self(NULL);
 }
