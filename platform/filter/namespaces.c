@@ -135,8 +135,9 @@ static pid_t stand_in_start(pid_t *self, int flags)
 	static _Alignas(16) char stack[4096];
 
 	/*
-	 * It shares the memory: nothing is copied for it. But ThreadSanitizer's clone() keeps on its
-	 * caller's stack what the new process begins with, and does not wait until that has read it.
+	 * It shares the memory: nothing is copied for it. But ThreadSanitizer's clone() keeps on
+	 * its caller's stack what the new process begins with, and does not wait until that has
+	 * read it.
 	 */
 	if (!MOAT_SANITIZED)
 		flags |= CLONE_VM;
