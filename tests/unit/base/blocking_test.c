@@ -81,6 +81,14 @@ Test(blocking, answers_reach_their_fibers)
 static _Atomic int inside, seen, in_place, over;
 static struct fiber *other;
 
+/* A lone worker, and so many threads in the pool. */
+static void start(unsigned threads)
+{
+	cr_assert_eq(blocking_start(threads), 0);
+	sched_init(1, NULL);
+	cr_assert_eq(sched_start(), 0);
+}
+
 static s64 tell_thread(void *arg unused_arg)
 {
 	return gettid();
@@ -98,9 +106,7 @@ static void until_in_place(void *arg unused_arg)
 
 Test(blocking, a_lone_worker_with_nothing_else_to_do_calls_by_itself)
 {
-	cr_assert_eq(blocking_start(2), 0);
-	sched_init(1, NULL);
-	cr_assert_eq(sched_start(), 0);
+	start(2);
 	spawn(until_in_place, NULL, NULL);
 	await_count(&done, 1);
 	sched_stop();
@@ -142,9 +148,7 @@ static void is_seen(void *arg unused_arg)
 
 static void see_rounds(void)
 {
-	cr_assert_eq(blocking_start(3), 0);
-	sched_init(1, NULL);
-	cr_assert_eq(sched_start(), 0);
+	start(3);
 	spawn(sees, NULL, &other);
 	spawn(is_seen, NULL, NULL);
 	for (int round = 1; round <= ROUNDS(1000); round++) {
@@ -197,11 +201,47 @@ static void calls_while_another_sleeps(void *arg unused_arg)
 
 Test(blocking, timers_do_not_wait_for_a_call)
 {
-	cr_assert_eq(blocking_start(2), 0);
-	sched_init(1, NULL);
-	cr_assert_eq(sched_start(), 0);
+	start(2);
 	spawn(sleeps, NULL, NULL);
 	spawn(calls_while_another_sleeps, NULL, NULL);
+	await_count(&done, 2);
+	sched_stop();
+}
+
+/* Twice, the first time by who stands in; then that retires. */
+static void sleeps_twice(void *arg unused_arg)
+{
+	while (!atomic_load(&inside))
+		fiber_park();
+	for (int i = 1; i <= 2; i++) {
+		atomic_store(&seen, i);
+		check(fiber_sleep(time_monotonic() + 200 * MSEC) == -ETIMEDOUT);
+	}
+	done++;
+}
+
+/* The other is asleep by the end of this. */
+static s64 until_asleep(void *arg)
+{
+	s64 thread = until_seen(arg);
+
+	sleep_ms(50);
+	return thread;
+}
+
+static void is_away_meanwhile(void *arg)
+{
+	until_in_place(arg);
+	check(blocking_call(until_asleep, (void *)1) == gettid());
+}
+
+Test(blocking, a_stand_in_that_retires_leaves_no_timer_to_nobody)
+{
+	start(2);
+	spawn(sleeps_twice, NULL, &other);
+	spawn(is_away_meanwhile, NULL, NULL);
+	await_count(&inside, 1);
+	fiber_unpark(other);
 	await_count(&done, 2);
 	sched_stop();
 }
