@@ -4,7 +4,7 @@
  *
  * A table starts with few buckets in place, so that it needs no memory until it holds something,
  * and a small one stays within the cache lines of its owner. It shrinks when told to. The bucket is
- *in the hash's high bits, where a multiplication leaves the most of its input.
+ * in the hash's high bits, where a multiplication leaves the most of its input.
  *
  *	HASH_TABLE_FOREACH (n, &t, hash)
  *		if (same(container_of(n, struct thing, node), key))

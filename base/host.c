@@ -397,17 +397,25 @@ void host_yield(void)
 	HOST0(SYS_sched_yield);
 }
 
-bool host_cpu_leave(unsigned cpu)
+/* The CPUs that there are but this one; false if it is none of them. */
+static bool cpus_but(unsigned cpu, unsigned long others[CPU_MASK_WORDS])
 {
-	unsigned long others[CPU_MASK_WORDS];
 	size_t bits = 8 * sizeof(others[0]);
 
 	if (cpu >= cpu_mask_bytes * 8)
 		return false;
 	memcpy(others, cpu_mask, cpu_mask_bytes);
 	others[cpu / bits] &= ~(1UL << (cpu % bits));
+	return true;
+}
+
+bool host_cpu_leave(unsigned cpu)
+{
+	unsigned long others[CPU_MASK_WORDS];
+
 	/* Refused if there is no other, or none is online: then it stays. */
-	return HOST3(SYS_sched_setaffinity, 0, cpu_mask_bytes, others) == 0;
+	return cpus_but(cpu, others) &&
+	       HOST3(SYS_sched_setaffinity, 0, cpu_mask_bytes, others) == 0;
 }
 
 void host_cpu_any(void)
@@ -418,13 +426,9 @@ void host_cpu_any(void)
 void host_cpu_part(pid_t child)
 {
 	unsigned long others[CPU_MASK_WORDS];
-	size_t bits = 8 * sizeof(others[0]);
-	unsigned cpu = host_cpu();
 
-	if (host_cpu_count() < 2 || cpu >= cpu_mask_bytes * 8)
+	if (host_cpu_count() < 2 || !cpus_but(host_cpu(), others))
 		return;
-	memcpy(others, cpu_mask, cpu_mask_bytes);
-	others[cpu / bits] &= ~(1UL << (cpu % bits));
 	if (HOST3(SYS_sched_setaffinity, child, cpu_mask_bytes, others) == 0)
 		HOST3(SYS_sched_setaffinity, child, cpu_mask_bytes, cpu_mask);
 }

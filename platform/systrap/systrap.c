@@ -13,8 +13,7 @@
  *	patch_slot.c  the code of one			patch_site.c  which there are
  *	patch_text.c  text that is mapped rewritten	text.c      copies of text, for all
  *	patch_view.c  what others see of them		stats.c     counters
- *	permit.c    memory that is checked		library.c   what the sentry maps of the
- *decoder
+ *	permit.c    memory that is checked		library.c   the decoder's
  *
  * Host calls: sched_getaffinity, before lock-down.
  */
