@@ -74,9 +74,9 @@ static int map_file_itself(struct task *t, struct vma *v, const struct map_backi
 }
 
 /*
- * The same for v, the first area in [start, end) that may be a copy. The file is asked with t's mm,
- * which is locked before and after, unlocked: it has locks that come first. Another thread may
- * change the map meanwhile; the caller looks again.
+ * The same for v, the first area in [start, end) that may be a copy. t's mm is locked before and
+ * not after: the file, which is asked, has locks that come first, and so has its end, should this
+ * be the last to hold it. Another thread may change the map meanwhile; the caller looks again.
  */
 static int put_file_back(struct task *t, u64 start, u64 end, struct vma *v)
 {
@@ -94,27 +94,32 @@ static int put_file_back(struct task *t, u64 start, u64 end, struct vma *v)
 			v = find_copy(m, start, end);
 			if (v && v->file == f && v->start == from && v->end == to && v->off == off)
 				err = map_file_itself(t, v, &backing);
-			if (err)
-				mm_unlock(m);
+			mm_unlock(m);
 		}
 		if (f->ops->unmapped)
 			f->ops->unmapped(f, PROT_READ | PROT_EXEC, false);
 	}
-	/* Its last reference may be the one that is held here, if its areas have gone meanwhile. */
 	file_put(f);
 	return err;
 }
 
 int mm_lock_text(struct task *t, u64 start, u64 end)
 {
-	struct vma *v;
-	int err = mm_lock(t->mm);
+	for (;;) {
+		struct vma *v;
+		int err = mm_lock(t->mm);
 
-	while (!err && !t->mm->pending.thread && (v = find_copy(t->mm, start, end)))
+		if (err || t->mm->pending.thread)
+			return err;
+		v = find_copy(t->mm, start, end);
+		if (!v) {
+			unpatch(t, start, end);
+			return 0;
+		}
 		err = put_file_back(t, start, end, v);
-	if (!err && !t->mm->pending.thread)
-		unpatch(t, start, end);
-	return err;
+		if (err)
+			return err;
+	}
 }
 
 void mm_poked(struct mm *m, u64 start, u64 end)
