@@ -42,6 +42,8 @@ struct sched_source {
 	 * is no such thing.
 	 */
 	void (*rest)(void);
+	/* The host knows the only worker's thread, as a tracer: no other can stand in for it. */
+	bool one_thread;
 };
 
 struct sched_stats {

@@ -339,9 +339,10 @@ static void *worker_main(void *arg)
  */
 bool worker_away_begin(_Atomic u32 *word)
 {
+	const struct sched_source *s = atomic_load_explicit(&source, memory_order_acquire);
 	const struct worker *w = worker_self();
 
-	if (!w || w->solo || nworkers != 1 || runq_length() ||
+	if (!w || w->solo || nworkers != 1 || (s && s->one_thread) || runq_length() ||
 	    timers_next() < time_monotonic() + AWAY_NS)
 		return false;
 	doorbell_sleep_begin();

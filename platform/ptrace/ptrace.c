@@ -38,7 +38,7 @@ static int init(const struct platform_config *config)
 
 static int start(void)
 {
-	static const struct sched_source source = {.poll = tracer_poll};
+	static const struct sched_source source = {.poll = tracer_poll, .one_thread = true};
 
 	sched_set_source(&source);
 	return 0;

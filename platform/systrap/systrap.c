@@ -87,7 +87,8 @@ static int systrap_init(const struct platform_config *config)
 
 static int systrap_start(void)
 {
-	static const struct sched_source source = {armed_poll, armed_crowded, late_flush};
+	static const struct sched_source source = {
+	    .poll = armed_poll, .crowded = armed_crowded, .rest = late_flush};
 	int err;
 	systrap.cpus = host_cpus();
 	systrap.may_spin = systrap.cpus > 1;

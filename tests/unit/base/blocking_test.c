@@ -245,3 +245,28 @@ Test(blocking, a_stand_in_that_retires_leaves_no_timer_to_nobody)
 	await_count(&done, 2);
 	sched_stop();
 }
+
+static int poll_nobody(void)
+{
+	return 0;
+}
+
+static void never_in_place(void *arg unused_arg)
+{
+	for (int i = 0; i < ROUNDS(2000); i++)
+		check(blocking_call(tell_thread, NULL) != gettid());
+	done++;
+}
+
+/* A tracer's requests would be refused to who stands in for it. */
+Test(blocking, a_worker_that_is_one_thread_hands_its_calls_over)
+{
+	static const struct sched_source source = {.poll = poll_nobody, .one_thread = true};
+
+	sched_set_source(&source);
+	start(2);
+	spawn(never_in_place, NULL, NULL);
+	await_count(&done, 1);
+	sched_stop();
+	sched_set_source(NULL);
+}
