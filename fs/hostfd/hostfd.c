@@ -80,9 +80,14 @@ static void arm(struct hostfd *h, u32 events)
 static u32 poll_now(const struct hostfd *h, u32 events)
 {
 	struct pollfd p = {.fd = h->fd, .events = (short)events};
+	int n = host_poll(&p, 1, 0);
 
-	/* A failing poll is no reason to wait: the call itself will say what is wrong. */
-	return host_poll(&p, 1, 0) < 0 ? events : (u32)(u16)p.revents;
+	/* A signal is reported only where there is nothing else to report, though none was waited
+	 * for (fs/select.c do_poll): who took that for ready would wait in the call itself. */
+	if (n == -EINTR)
+		return 0;
+	/* Other failures are no reason to wait: the call itself will say what is wrong. */
+	return n < 0 ? events : (u32)(u16)p.revents;
 }
 
 static u32 hostfd_ready(struct file *f)

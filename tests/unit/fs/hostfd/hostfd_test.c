@@ -5,9 +5,11 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include "base/fiber.h"
 #include "base/reactor.h"
 #include "base/sched.h"
+#include "base/timer.h"
 #include "fs/hostfd/hostfd.h"
 
 /* How long an idle scheduler waits for the reactor's thread. */
@@ -293,6 +295,32 @@ Test(hostfd, a_terminal_answers_questions)
 	cr_assert_eq(read_now(f, buf, sizeof(buf)), 5);
 	cr_assert_eq(write_now(f, "out", 3), 3);
 	cr_assert(!is_nonblocking(slave));
+	file_put(f);
+	close(master);
+}
+
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+/* poll(2) is interrupted though it would not wait; a read that believed it would. */
+Test(hostfd, a_signal_is_no_input)
+{
+	struct itimerval often = {{0, 50}, {0, 50}}, never = {0};
+	u64 end = time_monotonic() + 500000000ULL;
+	u32 seen = 0;
+	int master, slave;
+	struct file *f;
+
+	cr_assert_eq(openpty(&master, &slave, NULL, NULL, NULL), 0);
+	f = make(slave, O_RDONLY);
+	signal(SIGALRM, nothing);
+	setitimer(ITIMER_REAL, &often, NULL);
+	while (time_monotonic() < end)
+		seen |= f->ops->ready(f);
+	setitimer(ITIMER_REAL, &never, NULL);
+	cr_assert(!(seen & EPOLLIN));
 	file_put(f);
 	close(master);
 }
