@@ -141,6 +141,7 @@ struct hostop {
 	s32 prot, flags;
 	bool shareable; /* HOSTOP_MMAP: no guest can change the file, and what maps it may be shown
 	                   a copy of its text with call sites rewritten */
+	bool loader;    /* that file is a program interpreter, mapped by execve */
 	s32 fd;         /* sentry host fd to map, or -1; borrowed until the op has run */
 	u64 addr, len, newaddr, newlen, off;
 	u64 val, val2, val3, deadline;

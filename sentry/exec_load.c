@@ -96,6 +96,7 @@ static int add_area(struct exec *x, struct platform_thread *th, u64 start, u64 e
 		op.off = off + backing.off;
 		op.shareable =
 		    backing.fixed && mm_is_text(prot, MAP_PRIVATE) && !x->task->trace.flags;
+		op.loader = file == x->interp_file;
 		flags |= op.shareable ? VMA_SHAREABLE : 0;
 		if (file->ops->unmapped && !(hold = vma_hold_create(file, (int)prot, false))) {
 			file->ops->unmapped(file, (int)prot, false);

@@ -157,6 +157,8 @@ struct stub_context {
 	/* What fast.S keeps of the call that it answers: where from, with what, the flags. */
 	u64 fast_call, fast_answer;
 	_Atomic u64 ops_done;
+	/* What cpuid.S keeps, beside them; how many it has answered. */
+	u64 cpuid_back, cpuids;
 	/* What the stub may answer itself; `direct` says whether it may. */
 	_Alignas(64) _Atomic u32 direct;
 	u32 fast_flags;
@@ -192,12 +194,14 @@ _Static_assert(offsetof(struct stub_context, self) == 64 &&
                "fast.S knows");
 _Static_assert(offsetof(struct stub_context, fast_call) == 88 &&
                    offsetof(struct stub_context, fast_answer) == 96 &&
+                   offsetof(struct stub_context, cpuid_back) == 112 &&
+                   offsetof(struct stub_context, cpuids) == 120 &&
                    offsetof(struct stub_context, direct) == 128 &&
                    offsetof(struct stub_context, fast_flags) == 132 &&
                    offsetof(struct stub_context, ppid) == 136 &&
                    offsetof(struct stub_context, identity) == 140 &&
                    offsetof(struct stub_context, direct_calls) == 176,
-               "fast.S knows");
+               "fast.S and cpuid.S know");
 _Static_assert(offsetof(struct thread_identity, pid) == 0 &&
                    offsetof(struct thread_identity, tid) == 4 &&
                    offsetof(struct thread_identity, uid) == 8 &&
@@ -211,6 +215,14 @@ _Static_assert(SHARED_PATCH_TABLE == PLATFORM_RESERVED &&
                    PATCH_CODE + PATCH_CODE_SIZE == PLATFORM_RESERVED_END,
                "layout.h and platform.h agree");
 
+/* What CPUID says to a leaf (the key's upper half) and sub-leaf, as far as the mask goes. */
+struct cpuid_answer {
+	u64 mask; /* 0: the table ends here */
+	u64 key;
+	u32 eax, ebx, ecx, edx;
+};
+#define CPUID_ANSWERS 64
+
 /* One per sandbox; stubs see it read only, so no guest can wake or starve another's worker. */
 struct stub_shared {
 	_Alignas(64) _Atomic u32 doorbell;
@@ -223,7 +235,11 @@ struct stub_shared {
 	struct new_utsname names;
 	_Alignas(PAGE_SIZE) struct marshal_desc marshal[MARSHAL_NR];
 	_Alignas(PAGE_SIZE) u8 zeros[PAGE_SIZE];
+	_Alignas(PAGE_SIZE) struct cpuid_answer cpuid[CPUID_ANSWERS + 1];
 };
+_Static_assert(STUB_SHARED + offsetof(struct stub_shared, cpuid) == STUB_CPUID_ANSWERS &&
+                   sizeof(struct cpuid_answer) == 32 && offsetof(struct cpuid_answer, eax) == 16,
+               "cpuid.S knows");
 
 /* What the zygote needs to become a stub; the page stays, private to each stub. */
 #define STUB_FILTER_MAX 1000

@@ -11,18 +11,20 @@
  */
 #pragma once
 
-#define STUB_BASE      0x7ff000000000
-#define STUB_TEXT      0x7ff000000000 /* code and constants, read and execute */
-#define STUB_TEXT_MAX  0x10000
-#define STUB_FAST      0x7ff000000040 /* stub_fast: the way in without a trap */
-#define STUB_SHARED    0x7ff000100000 /* struct stub_shared, read only */
-#define STUB_PARAMS    0x7ff000200000 /* struct stub_params, private */
-#define STUB_VDSO      0x7ff000300000 /* the host's vvar and vDSO mappings, moved here */
-#define STUB_VDSO_MAX  0x100000
-#define STUB_STACKS    0x7ff010000000 /* private alternate stacks */
-#define STUB_CONTEXTS  0x7ff020000000 /* struct stub_context of each thread, shared */
-#define STUB_END       0x7ff040000000
-#define STUB_TASK_SIZE 0x7ffffffff000 /* where the host's own user half ends */
+#define STUB_BASE          0x7ff000000000
+#define STUB_TEXT          0x7ff000000000 /* code and constants, read and execute */
+#define STUB_TEXT_MAX      0x10000
+#define STUB_FAST          0x7ff000000040 /* stub_fast: the way in without a trap */
+#define STUB_CPUID         0x7ff000000240 /* stub_cpuid: the same for CPUID */
+#define STUB_SHARED        0x7ff000100000 /* struct stub_shared, read only */
+#define STUB_CPUID_ANSWERS 0x7ff000105000 /* struct stub_shared.cpuid */
+#define STUB_PARAMS        0x7ff000200000 /* struct stub_params, private */
+#define STUB_VDSO          0x7ff000300000 /* the host's vvar and vDSO mappings, moved here */
+#define STUB_VDSO_MAX      0x100000
+#define STUB_STACKS        0x7ff010000000 /* private alternate stacks */
+#define STUB_CONTEXTS      0x7ff020000000 /* struct stub_context of each thread, shared */
+#define STUB_END           0x7ff040000000
+#define STUB_TASK_SIZE     0x7ffffffff000 /* where the host's own user half ends */
 
 #define STUB_MAX_THREADS 4096
 /*

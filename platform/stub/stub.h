@@ -74,6 +74,10 @@ extern const char promote_trapped[];
 extern const char fast_leave_begin[], fast_leave_end[];
 extern const char direct_leave_begin[], direct_leave_end[];
 
+/* cpuid.S */
+void stub_cpuid(void); /* where rewritten CPUIDs go */
+extern const char cpuid_leave_begin[], cpuid_leave_end[], cpuid_interrupted[], cpuid_refused[];
+
 /* trap.c */
 /* A call without a trap; returns when guest code goes on with the registers in mc. */
 void fast_call(struct stub_context *ctx, struct host_sigcontext *mc, u64 nr);

@@ -50,6 +50,8 @@ static bool nested(int signo, struct host_ucontext *uc)
 			uc->mc.rip = (u64)fast_leave_begin;
 		else if (in_range(rip, direct_leave_begin, direct_leave_end))
 			uc->mc.rip = (u64)direct_leave_begin;
+		else if (in_range(rip, cpuid_leave_begin, cpuid_leave_end))
+			uc->mc.rip = (u64)cpuid_leave_begin;
 		else if (in_range(rip, futex_begin, futex_end))
 			uc->mc.rip = (u64)futex_begin;
 		return true;
@@ -183,6 +185,25 @@ static noreturn void promoted(struct stub_context *ctx, struct host_frame *frame
 	trap_serve(ctx, frame);
 }
 
+/*
+ * True if the trap is one of cpuid.S's, and the registers are the guest's again: behind the
+ * instruction, with an interrupt due; or before it, as it shall run itself. The latter, too,
+ * for a guest that steps itself: the jump here was no step, the instruction is.
+ */
+static bool cpuid_trapped(const struct stub_context *ctx, struct host_frame *frame)
+{
+	struct host_sigcontext *mc = &frame->uc.mc;
+	if (mc->rip == (u64)cpuid_interrupted)
+		mc->rip = ctx->cpuid_back;
+	else if (mc->rip == (u64)cpuid_refused)
+		mc->rip = (u32)mc->rbx;
+	else if (mc->rip == (u64)stub_cpuid)
+		mc->rip = mc->rbx - 2;
+	else
+		return false;
+	return true;
+}
+
 void trap_entry(int signo, struct host_siginfo *info, struct host_ucontext *uc)
 {
 	struct host_frame *frame = container_of(uc, struct host_frame, uc);
@@ -214,6 +235,8 @@ void trap_entry(int signo, struct host_siginfo *info, struct host_ucontext *uc)
 			mc->rip = mc->rcx;
 			nr = (u32)mc->rax;
 			signo = SIGSYS;
+		} else if (signo == SIGTRAP && cpuid_trapped(ctx, frame)) {
+			stub_leave(ctx, uc);
 		} else {
 			stub_die();
 		}

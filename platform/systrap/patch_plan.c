@@ -4,7 +4,7 @@
  * The jump takes seven bytes, the system call has two, so neighbours must move: those behind
  * it if possible, as they are known by decoding on from the call; else the one before it,
  * which loads the number. Decoding backwards is ambiguous, so that one must be
- * what every decoding from further back comes by.
+ * what every decoding from further back comes by. CPUID has two bytes, too (cpuid.c).
  *
  * What moves must do the same elsewhere: a short list of plain instructions, without
  * operands relative to the instruction pointer and without stack switches, branches or traps. A
@@ -26,7 +26,9 @@
 #define LIBZYDIS_DIR "/usr/lib"
 #endif
 
-#define SYSCALL_BYTES 2
+#define SITE_BYTES 2
+/* So that all that moves, and a slot, have room. */
+#define CPUID_BEFORE_MAX 12
 /* Where functions begin: padding does not reach beyond. */
 #define FUNCTION_ALIGN 16
 
@@ -34,6 +36,7 @@ struct instruction {
 	u8 length;
 	bool movable, returns, padding;
 	bool loads_number; /* writes eax or rax, and reads no memory */
+	bool loads_leaf;   /* writes eax as a whole, from a constant or another register */
 };
 
 /* Zydis, which is mapped early (patch_plan_prepare), and linked when it is first needed. */
@@ -163,7 +166,18 @@ static bool decode(const u8 *code, size_t n, struct instruction *out)
 	    (operand[0].reg.value == ZYDIS_REGISTER_EAX ||
 	     operand[0].reg.value == ZYDIS_REGISTER_RAX) &&
 	    operand[1].type != ZYDIS_OPERAND_TYPE_MEMORY;
+	out->loads_leaf = out->loads_number && operand[0].reg.value == ZYDIS_REGISTER_EAX;
 	return true;
+}
+
+static bool is_syscall(const u8 *code, size_t n, size_t at)
+{
+	return n >= at + SITE_BYTES && code[at] == 0x0f && code[at + 1] == 0x05;
+}
+
+static bool is_cpuid(const u8 *code, size_t n, size_t at)
+{
+	return n >= at + SITE_BYTES && code[at] == 0x0f && code[at + 1] == 0xa2;
 }
 
 /* Are the bytes in [from, to) padding, and none of them where a function may begin? */
@@ -183,7 +197,7 @@ static bool is_padding(const u8 *code, size_t n, size_t from, size_t to, u64 add
 static enum patch_verdict plan_after(const u8 *code, size_t n, size_t at, u64 address, size_t want,
                                      struct patch_plan *plan)
 {
-	size_t begin = at + SYSCALL_BYTES, i = begin;
+	size_t begin = at + SITE_BYTES, i = begin;
 	struct instruction in;
 
 	plan->ends = false;
@@ -247,6 +261,43 @@ static u8 length_before(const u8 *code, size_t n, size_t at)
 	return 0;
 }
 
+/* Bytes of instructions before a CPUID that all may move, at least so many; 0: there are none. */
+static u8 bytes_before(const u8 *code, size_t n, size_t at, u8 least)
+{
+	for (u8 bytes = least; bytes <= CPUID_BEFORE_MAX && bytes <= at; bytes++) {
+		size_t i = at - bytes;
+		struct instruction in;
+
+		while (i < at && decode(code + i, at - i, &in) && in.movable)
+			i += in.length;
+		if (i == at && is_boundary(code, n, at - bytes, at))
+			return bytes;
+	}
+	return 0;
+}
+
+/*
+ * A CPUID takes what is before it along, where that is enough: loops and branches come back behind
+ * it, and would have to be helped over the jump.
+ */
+static enum patch_verdict plan_cpuid(const u8 *code, size_t n, size_t at, u64 address,
+                                     struct patch_plan *plan)
+{
+	enum patch_verdict verdict;
+	u8 least = PATCH_JUMP - SITE_BYTES;
+
+	plan->cpuid = true;
+	plan->before = bytes_before(code, n, at, least);
+	if (plan->before)
+		return PATCH_OK;
+	verdict = plan_after(code, n, at, address, least, plan);
+	if (verdict == PATCH_OK)
+		return PATCH_OK;
+	plan->before = bytes_before(code, n, at, 1);
+	return plan->before ? plan_after(code, n, at, address, (size_t)(least - plan->before), plan)
+	                    : verdict;
+}
+
 enum patch_verdict patch_plan(const u8 *code, size_t n, size_t at, u64 address,
                               struct patch_plan *plan)
 {
@@ -254,16 +305,18 @@ enum patch_verdict patch_plan(const u8 *code, size_t n, size_t at, u64 address,
 	struct patch_plan with = {0};
 
 	*plan = (struct patch_plan){0};
-	if (n < at + SYSCALL_BYTES || code[at] != 0x0f || code[at + 1] != 0x05)
+	if (is_cpuid(code, n, at))
+		return plan_cpuid(code, n, at, address, plan);
+	if (!is_syscall(code, n, at))
 		return PATCH_UNKNOWN;
-	verdict = plan_after(code, n, at, address, PATCH_JUMP - SYSCALL_BYTES, plan);
+	verdict = plan_after(code, n, at, address, PATCH_JUMP - SITE_BYTES, plan);
 	if (verdict == PATCH_OK)
 		return PATCH_OK;
 	with.before = length_before(code, n, at);
 	if (!with.before)
 		return verdict;
-	if (with.before + SYSCALL_BYTES < PATCH_JUMP) {
-		size_t want = (size_t)(PATCH_JUMP - SYSCALL_BYTES - with.before);
+	if (with.before + SITE_BYTES < PATCH_JUMP) {
+		size_t want = (size_t)(PATCH_JUMP - SITE_BYTES - with.before);
 		verdict = plan_after(code, n, at, address, want, &with);
 		if (verdict != PATCH_OK)
 			return verdict;
@@ -297,7 +350,7 @@ bool patch_plan_is_sure(const u8 *code, size_t n, size_t at)
 	unsigned agree = 0;
 	size_t first;
 
-	if (at < PATCH_SURE || n < at + SYSCALL_BYTES || code[at] != 0x0f || code[at + 1] != 0x05)
+	if (at < PATCH_SURE || (!is_syscall(code, n, at) && !is_cpuid(code, n, at)))
 		return false;
 	first = at - PATCH_SURE;
 	for (size_t i = 0; i < PATCH_SURE; i++) {
@@ -306,7 +359,8 @@ bool patch_plan_is_sure(const u8 *code, size_t n, size_t at)
 		if (!decode(code + first + i, n - first - i, &in))
 			continue;
 		length[i] = in.length;
-		loads[i] = loads_constant(code + first + i, in.length);
+		loads[i] = is_cpuid(code, n, at) ? in.loads_leaf
+		                                 : loads_constant(code + first + i, in.length);
 	}
 	for (size_t start = 0; start <= PATCH_SURE - SURE_NEAR; start++) {
 		bool loaded = false;

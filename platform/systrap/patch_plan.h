@@ -1,6 +1,6 @@
 /*
- * Whether a system call's site can be rewritten to a jump, and what the jump takes with it. Pure
- * computation on bytes.
+ * Whether the site of a system call, or of a CPUID, can be rewritten to a jump, and what the jump
+ * takes with it. Pure computation on bytes.
  */
 #pragma once
 #include "base/types.h"
@@ -26,21 +26,22 @@ enum patch_verdict {
 };
 
 struct patch_plan {
-	u8 before; /* bytes of the instruction before the system call that move with it, or 0 */
-	u8 after;  /* bytes of instructions behind it that move */
-	bool ends; /* the last of them is a return: nothing comes behind it */
+	u8 before;  /* bytes of instructions before the site's own that move with it, or 0 */
+	u8 after;   /* bytes of instructions behind it that move */
+	bool ends;  /* the last of them is a return: nothing comes behind it */
+	bool cpuid; /* not a system call */
 };
 
 /*
- * code: n bytes around a system call instruction at offset `at`; address: its own. All of it is
- * executable memory.
+ * code: n bytes around a system call instruction, or a CPUID, at offset `at`; address: its own. All
+ * of it is executable memory.
  */
 must_check enum patch_verdict patch_plan(const u8 *code, size_t n, size_t at, u64 address,
                                          struct patch_plan *plan);
 
 /*
- * Can the call at offset `at` be nothing but an instruction, although nobody has been seen to run
- * it who could be believed? True if all decodings of the PATCH_SURE bytes before it come by it, and
- * load a constant number of a call on their way.
+ * Can the call, or the CPUID, at offset `at` be nothing but an instruction, although nobody has
+ * been seen to run it who could be believed? True if all decodings of the PATCH_SURE bytes before
+ * it come by it, and load a constant number of a call, or a leaf, on their way.
  */
 must_check bool patch_plan_is_sure(const u8 *code, size_t n, size_t at);

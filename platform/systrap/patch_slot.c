@@ -84,27 +84,42 @@ static u8 *put(u8 *at, const void *bytes, size_t n)
 	return at + n;
 }
 
+/*
+ * lea 15(%rip), %rcx: what comes behind; movabs entry, %r11; jmp *%r11; syscall. The registers are
+ * those that the call spoils; CPUID spoils rbx and rdx.
+ */
+static u8 *put_glue(u8 *at, bool cpuid)
+{
+	static const struct glue {
+		u8 lea[7], movabs[2], entry[8], jump[3], trap[2];
+	} glue[] = {{{0x48, 0x8d, 0x0d, 0x0f, 0, 0, 0},
+	             {0x49, 0xbb},
+	             {0},
+	             {0x41, 0xff, 0xe3},
+	             {0x0f, 0x05}},
+	            {{0x48, 0x8d, 0x1d, 0x0f, 0, 0, 0},
+	             {0x48, 0xba},
+	             {0},
+	             {0x40, 0xff, 0xe2},
+	             {0x0f, 0xa2}}};
+	struct glue g = glue[cpuid];
+	const u64 entry = cpuid ? STUB_CPUID : STUB_FAST;
+	_Static_assert(sizeof(g) == GLUE_SIZE, "the way into the stub");
+	memcpy(g.entry, &entry, sizeof(entry));
+	return put(at, &g, sizeof(g));
+}
+
 void slot_write(u8 *words, u8 *slots, struct slot_id id, const struct site *s)
 {
 	u8 slot[PATCH_SLOT_SIZE], *at = slot;
-	const u64 entry = STUB_FAST, back = site_back(s), own = slot_address(id);
+	const u64 back = site_back(s), own = slot_address(id);
 	u64 table = id.shared ? SHARED_PATCH_TABLE : PATCH_TABLE;
 	s32 to_word;
-	/* lea 15(%rip), %rcx: what comes behind; movabs entry, %r11; jmp *%r11; syscall */
-	static const u8 lea[] = {0x48, 0x8d, 0x0d, 0x0f, 0, 0, 0}, movabs[] = {0x49, 0xbb},
-	                jump[] = {0x41, 0xff, 0xe3}, trap[] = {0x0f, 0x05};
 	/* jmp *disp32(%rip) */
 	static const u8 leave[] = {0xff, 0x25};
-	_Static_assert(sizeof(lea) + sizeof(movabs) + sizeof(entry) + sizeof(jump) + sizeof(trap) ==
-	                   GLUE_SIZE,
-	               "the way into the stub");
 	memset(slot, 0xcc, sizeof(slot));
 	at = put(at, s->original, s->before);
-	at = put(at, lea, sizeof(lea));
-	at = put(at, movabs, sizeof(movabs));
-	at = put(at, &entry, sizeof(entry));
-	at = put(at, jump, sizeof(jump));
-	at = put(at, trap, sizeof(trap));
+	at = put_glue(at, s->cpuid);
 	at = put(at, s->original + s->before + 2, s->after);
 	at = put(at, leave, sizeof(leave));
 	/* The word is behind the instruction, or in the stub's own list. */

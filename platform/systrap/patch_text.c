@@ -131,7 +131,7 @@ void patch_map(struct systrap_thread *t, struct hostop *op)
 	d = domain_of(t->base.space);
 	if (!d)
 		return;
-	copy = text_copy_get(&key, op->fd);
+	copy = text_copy_get(&key, op->fd, op->loader);
 	if (enter(d, &key, op->addr, &copy) && write_back_words(t, copy, op->addr)) {
 		/* The domain's reference keeps it until it is mapped. */
 		op->fd = copy->fd;

@@ -13,6 +13,7 @@ void systrap_stats_take(const struct systrap_thread *t)
 {
 	const struct stub_context *c = t->ctx;
 	atomic_fetch_add(&systrap_stats.direct_calls, c->direct_calls);
+	atomic_fetch_add(&systrap_stats.cpuids, c->cpuids);
 	atomic_fetch_add(&systrap_stats.stub_waits, c->waits);
 	atomic_fetch_add(&systrap_stats.stub_sleeps, c->sleeps);
 	atomic_fetch_add(&systrap_stats.stub_rings, c->rings);
@@ -40,15 +41,16 @@ static void print_sites(int fd)
 	dprintf(fd,
 	        "call sites rewritten         %llu\n"
 	        "  texts mapped rewritten     %llu\n"
+	        "  CPUIDs answered            %llu\n"
 	        "  refused: undecodable       %llu\n"
 	        "  refused: immovable         %llu\n"
 	        "  refused: no room           %llu\n"
 	        "  refused by the host        %llu\n"
 	        "  put back                   %llu\n"
 	        "  threads helped over        %llu, %llu\n",
-	        N(patched), N(shared), N(refused[PATCH_UNKNOWN]), N(refused[PATCH_IMMOVABLE]),
-	        N(refused[PATCH_NO_ROOM]), N(refused[PATCH_HOST]), N(undone), N(repairs),
-	        N(fetches));
+	        N(patched), N(shared), N(cpuids), N(refused[PATCH_UNKNOWN]),
+	        N(refused[PATCH_IMMOVABLE]), N(refused[PATCH_NO_ROOM]), N(refused[PATCH_HOST]),
+	        N(undone), N(repairs), N(fetches));
 }
 
 static void print_waits(int fd)

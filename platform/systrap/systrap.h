@@ -96,7 +96,7 @@ extern struct systrap_state {
 extern struct systrap_stats {
 	_Atomic u64 calls, faults, interrupts, wakes, asks, forks, clones, lingers, hostops;
 	/* As the stubs say, added up when a thread ends. */
-	_Atomic u64 direct_calls, stub_waits, stub_sleeps, stub_rings;
+	_Atomic u64 direct_calls, cpuids, stub_waits, stub_sleeps, stub_rings;
 	_Atomic u64 fast_calls, patched, repairs, fetches, undone, shared;
 	_Atomic u64 refused[PATCH_REFUSALS];
 } systrap_stats;

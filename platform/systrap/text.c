@@ -31,6 +31,7 @@
 
 #define FILES_MAX   256
 #define NOTED_MAX   256
+#define CPUIDS_MAX  64           /* of one text */
 #define BYTES_MAX   (4UL << 20)  /* of one text */
 #define COPIES_MAX  (16UL << 20) /* of all that are in use */
 #define SETTLED_SEC 2            /* since the last change, before a file counts as one that stays */
@@ -62,10 +63,12 @@ static struct text_file *files[FILES_MAX]; /* these guarded by text_lock */
 static unsigned file_count, slots_used;
 static u64 copy_bytes;
 static u8 *tables; /* words, then slots */
+static struct cpuid_answer *answers;
 
-void text_init(u8 *memory)
+void text_init(u8 *memory, struct cpuid_answer *cpuid)
 {
 	tables = memory;
+	answers = cpuid;
 }
 
 bool text_key_of(int fd, u64 off, u64 len, struct text_key *out)
@@ -157,7 +160,7 @@ static bool collide(const struct site *a, const struct site *b)
 	return a->begin < b->begin + site_span(b) && b->begin < a->begin + site_span(a);
 }
 
-/* The site of a call at this offset of the text. */
+/* The site of a call, or of a CPUID, at this offset of the text. */
 static bool site_plan(const u8 *text, u64 len, u32 call, struct site *out)
 {
 	u64 from = call > PATCH_SURE ? call - PATCH_SURE : 0;
@@ -166,8 +169,10 @@ static bool site_plan(const u8 *text, u64 len, u32 call, struct site *out)
 	if ((u64)call + 2 > len || !patch_plan_is_sure(text + from, n, call - from) ||
 	    patch_plan(text + from, n, call - from, call, &plan) != PATCH_OK)
 		return false;
-	*out =
-	    (struct site){.begin = call - plan.before, .before = plan.before, .after = plan.after};
+	*out = (struct site){.begin = call - plan.before,
+	                     .before = plan.before,
+	                     .after = plan.after,
+	                     .cpuid = plan.cpuid};
 	/* A page is written at a time when it is put back. */
 	if ((out->begin ^ (out->begin + PATCH_JUMP - 1)) & PAGE_MASK)
 		return false;
@@ -188,7 +193,7 @@ static int slot_take(const struct site *s)
 	return (int)id.index;
 }
 
-/* Adds the site of a call to c, if it is one. */
+/* Adds the site of a call, or a CPUID, to c, if it is one. */
 static void copy_add(struct text_copy *c, const u8 *text, u64 len, u32 call)
 {
 	struct site s;
@@ -226,11 +231,23 @@ static int sealed_file(const u8 *bytes, u64 n)
 struct copy_job {
 	const struct text_key *key;
 	int fd;
+	bool loader;
 	const struct text_copy *before; /* or NULL */
 	u32 call[NOTED_MAX];            /* of new ones */
 	unsigned calls;
 	struct text_copy *copy;
 };
+
+static void cpuids_add(struct text_copy *c, const u8 *text, u64 len)
+{
+	static const u8 cpuid[] = {0x0f, 0xa2};
+	unsigned most = c->sites + CPUIDS_MAX;
+	const u8 *end = text + len;
+	for (const u8 *p = text; c->sites < most && (p = memmem(p, (size_t)(end - p), cpuid, 2));
+	     p++)
+		copy_add(c, text, len, (u32)(p - text));
+	cpuid_answers_fill(answers);
+}
 
 static void sites_fill(struct copy_job *j, u8 *text, struct text_copy *c)
 {
@@ -241,6 +258,8 @@ static void sites_fill(struct copy_job *j, u8 *text, struct text_copy *c)
 	/* Those that are planned see the text as it was. */
 	for (unsigned i = 0; i < j->calls; i++)
 		copy_add(c, text, j->key->len, j->call[i]);
+	if (j->loader && !j->before)
+		cpuids_add(c, text, j->key->len);
 	for (unsigned i = 0; i < c->sites; i++)
 		patch_jump(text + c->site[i].site.begin, (struct slot_id){true, c->site[i].index});
 }
@@ -250,7 +269,7 @@ static s64 copy_make(void *arg)
 {
 	struct copy_job *j = arg;
 	u64 len = j->key->len, want = min_of(len, j->key->size - j->key->off), got = 0;
-	unsigned room = j->calls + (j->before ? j->before->sites : 0);
+	unsigned room = j->calls + (j->before ? j->before->sites : CPUIDS_MAX);
 	struct text_copy *c = calloc(1, sizeof(*c) + room * sizeof(c->site[0]));
 	u8 *text = calloc(1, len);
 	while (c && text && got < want) {
@@ -313,9 +332,9 @@ static void job_begin(struct text_file *f, int fd, struct copy_job *j)
 	f->busy = true;
 }
 
-struct text_copy *text_copy_get(const struct text_key *key, int fd)
+struct text_copy *text_copy_get(const struct text_key *key, int fd, bool loader)
 {
-	struct copy_job job = {0};
+	struct copy_job job = {.loader = loader};
 	struct text_copy *c;
 	struct text_file *f;
 	lock_acquire(&text_lock);

@@ -2,12 +2,14 @@
  * Text of files with its call sites rewritten, for all stubs of the sandbox (text.c).
  */
 #pragma once
+#include "platform/systrap/cpuid.h"
 #include "platform/systrap/patch_plan.h"
 #include <time.h>
 
 struct site {
 	u64 begin; /* of the jump: in memory, or in the text of a copy */
 	u8 before, after;
+	bool cpuid;             /* not a call */
 	u8 original[PATCH_MAX]; /* of what moves, and of all that the jump covers */
 };
 
@@ -32,8 +34,9 @@ struct text_copy {
 	struct shared_site site[]; /* by index */
 };
 
-/* memory: the sentry's mapping of the words of shared sites, and their slots behind them. */
-void text_init(u8 *memory);
+/* memory: the sentry's mapping of the words of shared sites, and their slots behind them; cpuid: of
+ * stub_shared's table. */
+void text_init(u8 *memory, struct cpuid_answer *cpuid);
 /* The key of what is mapped by an operation; false if it is not to be shared. */
 must_check bool text_key_of(int fd, u64 off, u64 len, struct text_key *out);
 /*
@@ -44,8 +47,9 @@ struct text_file;
 void text_note(const struct text_key *key, u32 call, struct text_file **cached);
 /*
  * The text with its sites rewritten, +1; NULL: there is none, or none that would pay. fd: the file
- * that the key is of. May park.
+ * that the key is of; loader: it is a program interpreter, whose CPUIDs are rewritten, too. May
+ * park.
  */
-struct text_copy *text_copy_get(const struct text_key *key, int fd);
+struct text_copy *text_copy_get(const struct text_key *key, int fd, bool loader);
 struct text_copy *text_copy_keep(struct text_copy *c);
 void text_copy_put(struct text_copy *c);

@@ -158,7 +158,7 @@ static int shared_create(int *ro)
 	systrap.shared = mmap(NULL, SHARED_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (systrap.shared == MAP_FAILED)
 		return -errno;
-	text_init((u8 *)systrap.shared + SHARED_PATCHES);
+	text_init((u8 *)systrap.shared + SHARED_PATCHES, systrap.shared->cpuid);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	*ro = open(path, O_RDONLY | O_CLOEXEC);
 	if (*ro < 0)

@@ -42,12 +42,14 @@ static void check_before(const u8 *code, size_t at, const struct patch_plan *p)
 {
 	struct decoded d;
 
-	if (!p->before)
-		return;
 	must(p->before <= at);
-	must(decode(code + at - p->before, p->before, &d) && d.in.length == p->before);
-	check_moves(&d);
-	must(d.in.mnemonic == ZYDIS_MNEMONIC_MOV || d.in.mnemonic == ZYDIS_MNEMONIC_XOR);
+	for (size_t i = at - p->before; i < at; i += d.in.length) {
+		must(decode(code + i, at - i, &d));
+		check_moves(&d);
+		must(p->cpuid ||
+		     (d.in.length == p->before && (d.in.mnemonic == ZYDIS_MNEMONIC_MOV ||
+		                                   d.in.mnemonic == ZYDIS_MNEMONIC_XOR)));
+	}
 }
 
 static void check_after(const u8 *code, size_t n, size_t begin, const struct patch_plan *p)
@@ -92,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(code);
 	input_bytes(&in, code, n);
 	if (patch_plan(code, n, at, address, &p) == PATCH_OK) {
-		must(at + 2 <= n && code[at] == 0x0f && code[at + 1] == 0x05);
+		must(at + 2 <= n && code[at] == 0x0f && code[at + 1] == (p.cpuid ? 0xa2 : 0x05));
 		begin = at - p.before;
 		end = at + 2 + p.after;
 		must(end - begin <= PATCH_MAX);

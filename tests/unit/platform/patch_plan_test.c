@@ -5,9 +5,9 @@
 
 #define CALL 80 /* where the call is in each text, behind instructions of no account */
 
-/* nops of four bytes, then `before`, the call, `after`, and int3 to the end. */
-static enum patch_verdict plan(const char *before, size_t nbefore, const char *after, size_t nafter,
-                               struct patch_plan *out)
+/* nops of four bytes, then `before`, the instruction, `after`, and int3 to the end. */
+static enum patch_verdict plan_of(const char *instruction, const char *before, size_t nbefore,
+                                  const char *after, size_t nafter, struct patch_plan *out)
 {
 	static const u8 nop4[] = {0x0f, 0x1f, 0x40, 0x00};
 	u8 code[CALL + 40];
@@ -19,12 +19,15 @@ static enum patch_verdict plan(const char *before, size_t nbefore, const char *a
 	for (i = CALL - nbefore; i >= 4; i -= 4)
 		memcpy(code + i - 4, nop4, 4);
 	memcpy(code + CALL - nbefore, before, nbefore);
-	memcpy(code + CALL, "\x0f\x05", 2);
+	memcpy(code + CALL, instruction, 2);
 	memcpy(code + CALL + 2, after, nafter);
 	/* One behind a boundary of functions, so that padding is within one. */
 	return patch_plan(code, sizeof(code), CALL, 0x400001, out);
 }
-#define PLAN(before, after, out) plan(before, sizeof(before) - 1, after, sizeof(after) - 1, out)
+#define PLAN_OF(instruction, before, after, out)                                                   \
+	plan_of(instruction, before, sizeof(before) - 1, after, sizeof(after) - 1, out)
+#define PLAN(before, after, out)  PLAN_OF("\x0f\x05", before, after, out)
+#define CPUID(before, after, out) PLAN_OF("\x0f\xa2", before, after, out)
 
 Test(patch_plan, neighbours_behind)
 {
@@ -76,7 +79,31 @@ Test(patch_plan, stays)
 }
 
 /* 120 bytes of instructions, `before` at their end; is the call behind them sure? */
-static bool sure(const u8 *fill, size_t nfill, const char *before, size_t nbefore)
+/* What is before it moves, if that is enough: it may be in a loop. */
+Test(patch_plan, cpuid)
+{
+	struct patch_plan p;
+
+	/* mov $4, %eax; and behind it mov %eax, %edx; and $31, %edx */
+	cr_assert_eq(CPUID("\xb8\x04\0\0\0", "\x89\xc2\x83\xe2\x1f", &p), PATCH_OK);
+	cr_assert(p.cpuid && p.before == 5 && p.after == 0 && !p.ends);
+	/* mov $13, %eax; mov %edi, %ecx */
+	cr_assert_eq(CPUID("\xb8\x0d\0\0\0\x89\xf9", "\x75\x10", &p), PATCH_OK);
+	cr_assert(p.cpuid && p.before == 7 && p.after == 0);
+	/* A call, and mov %esi, %ecx: with mov $1, %edi from behind. */
+	cr_assert_eq(CPUID("\xe8\0\0\0\0\x89\xf1", "\xbf\x01\0\0\0\x75\x10", &p), PATCH_OK);
+	cr_assert(p.cpuid && p.before == 0 && p.after == 5);
+	/* The same, with mov %eax, %edx behind, which is too short alone. */
+	cr_assert_eq(CPUID("\xe8\0\0\0\0\x89\xf1", "\x45\x89\xc2\x75\x10", &p), PATCH_OK);
+	cr_assert(p.cpuid && p.before == 2 && p.after == 3);
+	/* mov %eax, 16(%rip) */
+	cr_assert_eq(CPUID("\xe8\0\0\0\0\x89\xf1", "\x89\x05\x10\0\0\0", &p), PATCH_IMMOVABLE);
+	cr_assert_eq(PLAN("\xb8\x27\0\0\0", "\x75\x10", &p), PATCH_OK);
+	cr_assert_not(p.cpuid);
+}
+
+static bool sure(const char *instruction, const u8 *fill, size_t nfill, const char *before,
+                 size_t nbefore)
 {
 	u8 code[128 + 32];
 	size_t at = 128;
@@ -85,10 +112,13 @@ static bool sure(const u8 *fill, size_t nfill, const char *before, size_t nbefor
 	for (size_t i = at - nbefore; i >= nfill; i -= nfill)
 		memcpy(code + i - nfill, fill, nfill);
 	memcpy(code + at - nbefore, before, nbefore);
-	memcpy(code + at, "\x0f\x05", 2);
+	memcpy(code + at, instruction, 2);
 	return patch_plan_is_sure(code, sizeof(code), at);
 }
-#define SURE(before) sure(fill, sizeof(fill), before, sizeof(before) - 1)
+#define SURE_OF(instruction, before)                                                               \
+	sure(instruction, fill, sizeof(fill), before, sizeof(before) - 1)
+#define SURE(before)       SURE_OF("\x0f\x05", before)
+#define SURE_CPUID(before) SURE_OF("\x0f\xa2", before)
 
 Test(patch_plan, believed_by_its_neighbours_only)
 {
@@ -108,6 +138,13 @@ Test(patch_plan, believed_by_its_neighbours_only)
 	cr_assert_not(SURE("\xb8\x27\0\0\0\x48\xba\x01\x02"));
 	/* Another instruction's end: mov $39, %eax; add 0x...(%rip), %ecx */
 	cr_assert_not(SURE("\xb8\x27\0\0\0\x03\x0d"));
+	/* mov $0x80000000, %eax; and mov %edi, %eax; but no word of eight bits, nor none at all. */
+	cr_assert(SURE_CPUID("\xb8\0\0\0\x80"));
+	cr_assert(SURE_CPUID("\x89\xf8\x89\xf1"));
+	cr_assert_not(SURE_CPUID("\xb0\x04"));
+	cr_assert_not(SURE_CPUID(""));
+	cr_assert_not(SURE_CPUID("\xb8\x27\0\0\0\xba"));
+	cr_assert_not(SURE_CPUID("\xb8\x27\0\0\0\x03\x0d"));
 }
 
 Test(patch_plan, believes_no_table)

@@ -37,9 +37,12 @@ static int find(struct dl_phdr_info *info, size_t size unused_arg, void *arg unu
 	return 0;
 }
 
+static struct cpuid_answer answers[CPUID_ANSWERS + 1];
+
 static void setup(void)
 {
-	text_init(mmap(NULL, PATCHES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	text_init(mmap(NULL, PATCHES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+	          answers);
 	dl_iterate_phdr(find, NULL);
 }
 
@@ -86,11 +89,11 @@ Test(text, a_copy_differs_in_the_jumps)
 	if (!have_library())
 		cr_skip_test("no library to be looked at");
 	call = call_in("getsid");
-	cr_assert_null(text_copy_get(&libc.key, libc.fd));
+	cr_assert_null(text_copy_get(&libc.key, libc.fd, false));
 	note(&libc.key, call);
-	cr_assert_null(text_copy_get(&libc.key, libc.fd), "one trap does not pay");
+	cr_assert_null(text_copy_get(&libc.key, libc.fd, false), "one trap does not pay");
 	trap_often(call);
-	c = text_copy_get(&libc.key, libc.fd);
+	c = text_copy_get(&libc.key, libc.fd, false);
 	cr_assert_not_null(c);
 	cr_assert_eq(c->sites, 1);
 	copy = mmap(NULL, libc.len, PROT_READ, MAP_PRIVATE, c->fd, 0);
@@ -115,14 +118,14 @@ Test(text, the_next_copy_has_all_of_the_one_before)
 	calls[0] = call_in("getsid");
 	calls[1] = call_in("getpgid");
 	trap_often(calls[0]);
-	first = text_copy_get(&libc.key, libc.fd);
+	first = text_copy_get(&libc.key, libc.fd, false);
 	note(&libc.key, calls[1]);
-	second = text_copy_get(&libc.key, libc.fd);
+	second = text_copy_get(&libc.key, libc.fd, false);
 	cr_assert(first && second == first, "a trap does not pay");
 	text_copy_put(second);
 	for (int i = 0; i < 10; i++)
 		trap_often(calls[1]);
-	second = text_copy_get(&libc.key, libc.fd);
+	second = text_copy_get(&libc.key, libc.fd, false);
 	cr_assert(second && second != first);
 	cr_assert_eq(second->sites, 2);
 	cr_assert_eq(second->site[0].index, first->site[0].index);
@@ -144,7 +147,7 @@ Test(text, what_is_no_call_is_not_believed)
 	trap_often((u32)libc.len - 1);
 	trap_often((u32)libc.len + 5000);
 	trap_often(~0u);
-	cr_assert_null(text_copy_get(&libc.key, libc.fd));
+	cr_assert_null(text_copy_get(&libc.key, libc.fd, false));
 }
 
 Test(text, another_version_is_another_file)
@@ -156,11 +159,11 @@ Test(text, another_version_is_another_file)
 	trap_often(call_in("getsid"));
 	other = libc.key;
 	other.mtime.tv_nsec ^= 1;
-	cr_assert_null(text_copy_get(&other, libc.fd));
+	cr_assert_null(text_copy_get(&other, libc.fd, false));
 	/* Even if it is only found out when the file is read. */
 	for (int i = 0; i < 100; i++)
 		note(&other, call_in("getsid"));
-	cr_assert_null(text_copy_get(&other, libc.fd));
+	cr_assert_null(text_copy_get(&other, libc.fd, false));
 }
 
 Test(text, a_file_that_has_just_been_changed_has_no_key)

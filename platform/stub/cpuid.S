@@ -1,0 +1,112 @@
+/*
+ * The way in and out of a CPUID at a rewritten site (platform/systrap/cpuid.c says why).
+ *
+ * The site's code comes here with the leaf in eax, the sub-leaf in ecx, and the address to go on at
+ * in rbx; rbx and rdx are free, as CPUID spoils them. All other registers are the guest's and stay
+ * so, flags and vector registers among them. Nothing is put on its stack.
+ *
+ * What there is no answer for goes back, to the instruction itself, which lies before the address
+ * in rbx. CPUID also waits for all instructions before it to end, which this does not: who relies on
+ * that measures time or writes code, and a program's loader does neither with it.
+ *
+ * An interrupt signal that comes in between sets the flag, and goes on here; from cpuid_leave_begin
+ * on everything comes from the context, so the look at the flag can be done again (trap.c nested).
+ */
+#include "platform/stub/layout.h"
+
+/* Offsets in struct stub_context; abi.h asserts them. */
+#define CONTEXT_INTERRUPT 0
+#define CONTEXT_SELF      64
+#define CONTEXT_ANSWER    88
+#define CONTEXT_BACK      112
+#define CONTEXT_CPUIDS    120
+#define CONTEXT_FLAGS     132
+
+	.section .text.cpuid, "ax"
+	.globl stub_cpuid
+stub_cpuid:
+	mov %eax, %edx
+	lahf
+	seto %al
+	shl $32, %rax
+	mov %ebx, %ebx
+	or %rax, %rbx			/* the flags above, the address below */
+	rdgsbase %rax
+	cmp contexts_begin(%rip), %rax
+	jb refuse
+	cmp contexts_end(%rip), %rax
+	jae refuse
+	cmp %rax, CONTEXT_SELF(%rax)
+	jne refuse
+	mov %ebx, CONTEXT_BACK(%rax)
+	movl $0, CONTEXT_BACK + 4(%rax)
+	shr $32, %rbx
+	mov %ebx, CONTEXT_FLAGS(%rax)
+	shl $32, %rdx
+	mov %ecx, %ecx
+	or %rcx, %rdx			/* the leaf above, the sub-leaf below */
+	movabs $STUB_CPUID_ANSWERS, %rbx
+1:	mov (%rbx), %rcx		/* struct cpuid_answer: mask, key, four registers */
+	test %rcx, %rcx
+	jz unknown
+	and %rdx, %rcx
+	cmp 8(%rbx), %rcx
+	je 2f
+	add $32, %rbx
+	jmp 1b
+2:	incq CONTEXT_CPUIDS(%rax)
+	mov 16(%rbx), %rcx
+	mov 24(%rbx), %rdx
+	mov %rcx, CONTEXT_ANSWER(%rax)
+	mov %rdx, CONTEXT_ANSWER + 8(%rax)
+leave:
+	mov CONTEXT_FLAGS(%rax), %eax
+	add $127, %al			/* overflows if there was an overflow */
+	sahf
+
+	.globl cpuid_leave_begin, cpuid_leave_end, cpuid_interrupted
+cpuid_leave_begin:
+	mov %gs:CONTEXT_INTERRUPT, %ecx
+	jecxz 3f			/* changes no flags */
+	mov %gs:CONTEXT_ANSWER, %eax
+	mov %gs:CONTEXT_ANSWER + 4, %ebx
+	mov %gs:CONTEXT_ANSWER + 8, %ecx
+	mov %gs:CONTEXT_ANSWER + 12, %edx
+	int3				/* traps, to be interrupted as if in guest code */
+cpuid_interrupted:
+	ud2
+3:	mov %gs:CONTEXT_ANSWER, %eax
+	mov %gs:CONTEXT_ANSWER + 4, %ebx
+	mov %gs:CONTEXT_ANSWER + 8, %ecx
+	mov %gs:CONTEXT_ANSWER + 12, %edx
+	jmp *%gs:CONTEXT_BACK
+cpuid_leave_end:
+
+/* To the instruction, with leaf and sub-leaf as they were. */
+unknown:
+	mov %edx, CONTEXT_ANSWER + 8(%rax)
+	shr $32, %rdx
+	mov %edx, CONTEXT_ANSWER(%rax)
+	subl $2, CONTEXT_BACK(%rax)
+	jmp leave
+
+/* The same without a context: by a trap, whose end looks at the flag. */
+	.globl cpuid_refused
+refuse:
+	mov %rbx, %rax
+	shr $32, %rax
+	add $127, %al
+	sahf
+	mov %edx, %eax
+	lea -2(%rbx), %ebx
+	int3
+cpuid_refused:
+	ud2
+
+	.section .rodata
+	.balign 8
+contexts_begin:
+	.quad STUB_CONTEXTS
+contexts_end:
+	.quad STUB_CONTEXTS + STUB_CONTEXTS_SIZE
+	.section .note.GNU-stack, "", @progbits
