@@ -70,9 +70,27 @@ static int show_host_file(int fd, struct text *t)
 	return n < 0 ? (int)n : 0;
 }
 
+/* The host's text, of the CPUs that the sandbox has, which are counted from 0 in it. */
 static int show_cpuinfo(const struct pseudo_ref *ref unused_arg, struct text *t)
 {
-	return show_host_file(host_cpuinfo, t);
+	struct text host = {0};
+	int err = show_host_file(host_cpuinfo, &host), n = 0, behind;
+
+	text_add_bytes(&host, "", 1);
+	for (char *cpu = host.s, *end; !err && cpu && *cpu; cpu = end) {
+		unsigned number;
+
+		end = strstr(cpu, "\n\n");
+		end = end ? end + 2 : cpu + strlen(cpu);
+		if (sscanf(cpu, "processor : %u%n", &number, &behind) != 1) {
+			text_add_bytes(t, cpu, (size_t)(end - cpu));
+		} else if (number < 64 && kernel.cpus_online & (1ULL << number)) {
+			text_add(t, "processor\t: %d", n++);
+			text_add_bytes(t, cpu + behind, (size_t)(end - cpu - behind));
+		}
+	}
+	free(host.s);
+	return err;
 }
 
 /* The host's text, with its total and free memory cut to the sandbox's limit. */
