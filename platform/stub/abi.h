@@ -102,6 +102,7 @@ enum stub_verb {
 #define REPLY_OPS_ONLY     4u /* then come back: guest code does not run */
 
 struct stub_op {
+	/* Most operations: one line. */
 	u32 kind;
 	u32 last_result;
 	s32 prot, flags;
@@ -109,8 +110,10 @@ struct stub_op {
 	s32 placed; /* the number of its file, which is put there in time; -1: it arrives by the
 	               space's socket */
 	u64 addr, len, newaddr, newlen, off;
+	/* The others. */
 	u64 val, val2, val3, deadline;
 };
+#define STUB_OP_SHORT 64
 
 struct stub_frame {
 	s32 signo;
@@ -129,10 +132,11 @@ struct stub_reply {
 	u32 files; /* how many of the ops have a file coming */
 	u32 segments;
 	u32 pad;
-	struct stub_segment segment[STUB_OUT_SEGMENTS]; /* one of them in the state's line */
 	u64 seq; /* echoed in ops_done when the operations have been carried out */
+	struct stub_segment segment[STUB_OUT_SEGMENTS]; /* one of them in the state's line */
 	u64 arg[4];
 	struct user_regs_struct regs;
+	u64 pad2[3]; /* so that an operation begins a line */
 	union {
 		struct stub_op op[HOSTOPS_MAX];
 		struct stub_frame frame;
@@ -186,8 +190,10 @@ struct stub_context {
 _Static_assert(sizeof(struct stub_context) == STUB_CONTEXT_SIZE, "layout.h says how large");
 _Static_assert(offsetof(struct stub_context, window) == STUB_HEADER_SIZE, "one page of header");
 _Static_assert(offsetof(struct stub_context, interrupt) == 0, "entry.S and fast.S know");
-_Static_assert(offsetof(struct stub_context, reply.segment[1]) % 64 == 56,
-               "one segment in the state's line");
+_Static_assert(offsetof(struct stub_context, reply.segment[1]) % 64 == 0 &&
+                   offsetof(struct stub_context, reply.op) % 64 == 0 &&
+                   offsetof(struct stub_op, val) == STUB_OP_SHORT,
+               "one segment in the state's line, and most operations in one more");
 _Static_assert(offsetof(struct stub_context, self) == 64 &&
                    offsetof(struct stub_context, stack) == 72 &&
                    offsetof(struct stub_context, guest_rsp) == 80,

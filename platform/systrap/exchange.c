@@ -256,6 +256,12 @@ static u32 mmap_flags(s32 flags)
 	                     MAP_POPULATE | MAP_FIXED);
 }
 
+/* Does it say more than what is in its first line? */
+static bool op_is_long(const struct hostop *op)
+{
+	return op->kind == HOSTOP_FUTEX || op->kind == HOSTOP_MADVISE || op->kind == HOSTOP_STORE32;
+}
+
 static void op_encode(struct stub_op *out, const struct hostop *op, s32 place)
 {
 	*out = (struct stub_op){.kind = op->kind,
@@ -369,7 +375,7 @@ static int reply_ops(struct systrap_thread *t)
 		if (op->shareable)
 			patch_map(t, op);
 		op_encode(&encoded, op, place);
-		reply->op[i] = encoded;
+		memcpy(&reply->op[i], &encoded, op_is_long(op) ? sizeof(encoded) : STUB_OP_SHORT);
 		if (!err)
 			err = permits_add(t, &encoded, op->fd);
 		if (encoded.has_fd && !place)
