@@ -434,7 +434,8 @@ static void *writing_thief(void *arg)
 		                     .msg_iovlen = 1,
 		                     .msg_control = &control,
 		                     .msg_controllen = sizeof(control)};
-		long got = stub_call(SYS_recvmsg, stub_socket(), (uint64_t)&msg, 0, 0, 0, 0);
+		long got =
+		    stub_call(SYS_recvmsg, stub_socket(), (uint64_t)&msg, MSG_DONTWAIT, 0, 0, 0);
 
 		if (got <= 0 || msg.msg_controllen < CMSG_LEN(sizeof(int)))
 			continue;
