@@ -204,7 +204,7 @@ check-layers: $(B)/libmoat.a ## do imports point one way, are host calls made in
 # The checks are chosen in .clang-tidy and tools/cppcheck.supp, each with its reason.
 TIDY_SRC := $(filter %.c,$(SRC)) $(filter %.c,$(STUB_SRC))
 check-tidy: ## clang-tidy
-	$(Q)printf '%s\n' $(TIDY_SRC) | xargs -P $(JOBS) -n 4 tools/tidy $(ALL_CPPFLAGS) -std=gnu17 --
+	$(Q)printf '%s\n' $(TIDY_SRC) | xargs -P $(JOBS) -n 1 tools/tidy $(ALL_CPPFLAGS) -std=gnu17 --
 check-cppcheck: ## cppcheck
 	$(Q)mkdir -p $(B)/cppcheck
 	$(Q)cppcheck --quiet -j $(JOBS) --error-exitcode=1 --enable=warning,performance,portability --std=c11 \
