@@ -9,7 +9,7 @@
  *
  * In the table are leaves whose answer is the same on each CPU of the machine and at any time: none
  * that tell a CPU's own number (1, 0xb, 0x1f, 0x8000001e), and of machines with CPUs of several
- * kinds, none that tell their caches (2, 4).
+ * kinds, none that tell their caches (2, 4, 0x80000005, ...).
  */
 #include "platform/systrap/cpuid.h"
 #include <cpuid.h>
@@ -25,9 +25,9 @@ static const struct leaf {
 	bool caches; /* of the CPU's kind */
 } leaves[] = {
     /* In about the order of their use. */
-    {0x80000000, 0, false}, {0x80000006, 0, false}, {0x80000005, 0, false}, {4, 5, true},
+    {0x80000000, 0, false}, {0x80000006, 0, true},  {0x80000005, 0, true},  {4, 5, true},
     {2, 0, true},           {0xd, 8, false},        {7, 2, false},          {0, 0, false},
-    {0x8000001d, 4, false}, {0x80000008, 0, false}, {0x80000001, 0, false}, {0x80000007, 0, false},
+    {0x8000001d, 4, true},  {0x80000008, 0, false}, {0x80000001, 0, false}, {0x80000007, 0, false},
     {0x14, 1, false},       {0x19, 1, false},
 };
 
