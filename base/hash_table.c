@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/bug.h"
 #include "base/hash_table.h"
+#include "base/sanitizer.h"
 
 #define BITS_MAX 28
 
@@ -50,6 +51,12 @@ static void resize(struct hash_table *t, u32 bits)
 		}
 	if (old != t->few)
 		free(old);
+}
+
+/* It may be about to grow: then this is for nothing, but does no harm. */
+no_tsan void hash_table_warm(const struct hash_table *t, u32 hash)
+{
+	__builtin_prefetch(&t->buckets[hash >> (32 - t->bits)], 1);
 }
 
 void hash_table_insert(struct hash_table *t, struct hash_node *n, u32 hash)

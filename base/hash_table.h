@@ -40,6 +40,9 @@ void hash_table_remove(struct hash_table *t, struct hash_node *n);
 /* After a removal, and not among looks at its nodes: gives back buckets that few nodes are left
  * for. */
 void hash_table_tidy(struct hash_table *t);
+/* Has the bucket brought to the CPU's cache for a look or an insertion to come. No lock is needed.
+ */
+void hash_table_warm(const struct hash_table *t, u32 hash);
 /* Of a node that was zero at first. */
 static inline bool hash_node_is_in(const struct hash_node *n)
 {

@@ -57,10 +57,9 @@ static bool overtaken(const struct timespec *known, const struct timespec *asked
 	return ns > 0 && ns < 1000000000LL;
 }
 
-void hostfs_store_attr(struct hostfs_inode *h, const struct statx *stx)
+static struct attr stx_attr(const struct hostfs_options *opt, const struct statx *stx)
 {
-	const struct hostfs_options *opt = &hostfs_of(&h->inode)->opt;
-	struct attr a = {
+	return (struct attr){
 	    .mode = stx->stx_mode,
 	    .nlink = stx->stx_nlink,
 	    .uid = opt->squash ? opt->uid : stx->stx_uid,
@@ -74,6 +73,11 @@ void hostfs_store_attr(struct hostfs_inode *h, const struct statx *stx)
 	    .ctime = stx_time(&stx->stx_ctime),
 	    .btime = stx_time(&stx->stx_btime),
 	};
+}
+
+void hostfs_store_attr(struct hostfs_inode *h, const struct statx *stx)
+{
+	struct attr a = stx_attr(&hostfs_of(&h->inode)->opt, stx);
 
 	lock_guard(&h->inode.attr_lock);
 	if (overtaken(&h->seen, &a.ctime))
@@ -89,11 +93,11 @@ static u32 inode_hash(u64 dev, u64 ino)
 	return hash_u64(ino ^ dev << 40);
 }
 
-static struct hostfs_inode *table_find_locked(struct hostfs *hs, const struct statx *stx)
+static struct hostfs_inode *table_find_locked(struct hostfs *hs, const struct statx *stx, u32 hash)
 {
 	struct hash_node *n;
 
-	HASH_TABLE_FOREACH (n, &hs->inodes, inode_hash(stx_dev(stx), stx->stx_ino)) {
+	HASH_TABLE_FOREACH (n, &hs->inodes, hash) {
 		struct hostfs_inode *h = container_of(n, struct hostfs_inode, hash_link);
 
 		if (hostfs_same(h, stx) && ref_get_unless_zero(&h->inode.ref))
@@ -119,6 +123,7 @@ static struct hostfs_inode *inode_create(struct hostfs *hs, const struct statx *
                                          struct hostfs_inode *parent, const char *name)
 {
 	struct hostfs_inode *h = calloc(1, sizeof(*h) + (parent ? strlen(name) + 1 : 0));
+	struct attr a = stx_attr(&hs->opt, stx);
 
 	if (!h)
 		return NULL;
@@ -129,37 +134,34 @@ static struct hostfs_inode *inode_create(struct hostfs *hs, const struct statx *
 	h->btime = stx->stx_btime;
 	fd_slot_init(&h->rd);
 	fd_slot_init(&h->wr);
-	inode_init(&h->inode, &hs->sb, ops_for(hs, stx->stx_mode),
-	           hostfs_guest_ino(hs, h->dev, h->ino), stx->stx_mode);
-	hostfs_store_attr(h, stx);
+	h->seen = a.ctime;
+	inode_init_attr(&h->inode, &hs->sb, ops_for(hs, stx->stx_mode),
+	                hostfs_guest_ino(hs, h->dev, h->ino), &a);
 	return h;
 }
 
 int hostfs_obtain(struct hostfs *hs, const struct statx *stx, struct hostfs_inode *parent,
                   const char *name, struct hostfs_inode **out)
 {
+	u32 hash = inode_hash(stx_dev(stx), stx->stx_ino);
 	struct hostfs_inode *found, *fresh;
 	int err = 0;
 
+	/* Only another name of a file, or one that was forgotten, leads to what is known. */
+	hash_table_warm(&hs->inodes, hash);
+	fresh = inode_create(hs, stx, parent, name);
+	if (!fresh)
+		return -ENOMEM;
 	lock_acquire(&hs->lock);
-	found = table_find_locked(hs, stx);
+	found = table_find_locked(hs, stx, hash);
+	if (!found)
+		hash_table_insert(&hs->inodes, &fresh->hash_link, hash);
 	lock_release(&hs->lock);
 	if (!found) {
-		fresh = inode_create(hs, stx, parent, name);
-		if (!fresh)
-			return -ENOMEM;
-		lock_acquire(&hs->lock);
-		found = table_find_locked(hs, stx);
-		if (!found)
-			hash_table_insert(&hs->inodes, &fresh->hash_link,
-			                  inode_hash(fresh->dev, fresh->ino));
-		lock_release(&hs->lock);
-		if (!found) {
-			*out = fresh;
-			return 0;
-		}
-		inode_put(&fresh->inode);
+		*out = fresh;
+		return 0;
 	}
+	inode_put(&fresh->inode);
 	if (!hostfs_always(hs))
 		hostfs_store_attr(found, stx);
 	if (parent)

@@ -180,9 +180,14 @@ static struct overlay_inode *inode_create(struct overlay *ov, struct overlay_sta
 	size_t room = parent ? strlen(name) + 1 : 0;
 	struct overlay_inode *o = calloc(1, sizeof(*o) + room);
 	struct inode *first = st->n ? st->lowers[0] : st->upper;
+	struct attr a;
 
 	if (!o)
 		return NULL;
+	inode_attr(first, &a);
+	/* See overlay_sync_attr. */
+	if (S_ISDIR(a.mode) && st->n + (st->upper != NULL) > 1 && a.nlink)
+		a.nlink = 1;
 	atomic_init(&o->upper, st->upper);
 	o->lower = st->n ? st->lowers[0] : NULL;
 	o->lowers = st->n > 1 ? st->lowers : &o->lower;
@@ -192,8 +197,8 @@ static struct overlay_inode *inode_create(struct overlay *ov, struct overlay_sta
 	*st = (struct overlay_stack){0};
 	mutex_init(&o->copy, RANK_OVERLAY_COPY);
 	lock_init(&o->sync, RANK_OVERLAY_ATTR);
-	inode_init(&o->inode, &ov->sb, ops_for(inode_mode(first)),
-	           overlay_ino(ov, first->sb, first->ino), inode_mode(first));
+	inode_init_attr(&o->inode, &ov->sb, ops_for(a.mode), overlay_ino(ov, first->sb, first->ino),
+	                &a);
 	/* Nobody else sees it yet: its place needs no lock. */
 	if (parent) {
 		o->name = memcpy(o->first_name, name, room);
@@ -240,6 +245,7 @@ int overlay_obtain(struct overlay *ov, struct overlay_stack *st, struct overlay_
 {
 	struct inode *key = st->upper ? st->upper : st->lowers[0];
 	struct overlay_inode *found, *fresh;
+	bool copied;
 	int err = 0;
 
 	lock_acquire(&ov->lock);
@@ -264,12 +270,14 @@ int overlay_obtain(struct overlay *ov, struct overlay_stack *st, struct overlay_
 	found = find_locked(key);
 	if (!found)
 		insert_locked(ov, fresh);
+	/* What only shows a lower object was born with its attributes. */
+	copied = overlay_upper(fresh) || fresh->origin;
 	lock_release(&ov->lock);
 	if (found)
 		inode_put(&fresh->inode);
-	else
-		overlay_sync_attr(found = fresh);
-	*out = found;
+	else if (copied)
+		overlay_sync_attr(fresh);
+	*out = found ? found : fresh;
 	return 0;
 }
 

@@ -209,9 +209,8 @@ struct dentry *dentry_create_unhashed(struct dentry *parent, const char *name, s
 	return d;
 }
 
-struct dentry *dcache_peek(struct dentry *parent, const char *name, size_t len)
+static struct dentry *peek_hashed(struct dentry *parent, const char *name, size_t len, u32 hash)
 {
-	u32 hash = dentry_name_hash(parent, name, len);
 	struct hash_node *n;
 
 	if (!parent->names)
@@ -227,6 +226,11 @@ struct dentry *dcache_peek(struct dentry *parent, const char *name, size_t len)
 		}
 	}
 	return NULL;
+}
+
+struct dentry *dcache_peek(struct dentry *parent, const char *name, size_t len)
+{
+	return peek_hashed(parent, name, len, dentry_name_hash(parent, name, len));
 }
 
 struct dentry *dentry_find(struct dentry *parent, const char *name, size_t len)
@@ -260,13 +264,17 @@ bool dcache_prepare(struct dentry *parent)
 	return true;
 }
 
-void dcache_hash(struct dentry *d)
+static void put_hashed(struct dentry *d, u32 hash)
 {
-	hash_table_insert(d->parent->names, &d->hash_link,
-	                  dentry_name_hash(d->parent, d->name, d->name_len));
+	hash_table_insert(d->parent->names, &d->hash_link, hash);
 	hashed_count++;
 	LIST_INSERT_HEAD(&d->parent->children, d, sibling);
 	TAILQ_INSERT_TAIL(&lru, d, lru_link);
+}
+
+void dcache_hash(struct dentry *d)
+{
+	put_hashed(d, dentry_name_hash(d->parent, d->name, d->name_len));
 }
 
 void dcache_unhash(struct dentry *d)
@@ -327,6 +335,7 @@ struct dentry *dentry_add(struct dentry *parent, const char *name, size_t len, s
 {
 	struct dentry_list victims = TAILQ_HEAD_INITIALIZER(victims);
 	struct dentry *d = dentry_alloc(name, len), *old;
+	u32 hash = dentry_name_hash(parent, name, len);
 
 	if (!d)
 		return NULL;
@@ -336,7 +345,7 @@ struct dentry *dentry_add(struct dentry *parent, const char *name, size_t len, s
 		return NULL;
 	}
 	dcache_write_lock();
-	old = dcache_peek(parent, name, len);
+	old = peek_hashed(parent, name, len, hash);
 	if (old) {
 		dentry_get(old);
 		if (!old->inode)
@@ -346,7 +355,7 @@ struct dentry *dentry_add(struct dentry *parent, const char *name, size_t len, s
 		/* Below a removed directory nothing is cached: it would hold on to what nobody
 		 * can find any more to prune it. */
 		if (dentry_is_hashed(parent) || parent->parent == parent)
-			dcache_hash(dentry_get(d));
+			put_hashed(dentry_get(d), hash);
 		if (hashed_count > hashed_limit)
 			evict_oldest(2, SCAN_MAX, &victims);
 	}

@@ -25,13 +25,14 @@ struct timespec inode_now(void)
 	return ts;
 }
 
-void inode_init(struct inode *i, struct super *sb, const struct inode_ops *ops, u64 ino, u32 mode)
+void inode_init_attr(struct inode *i, struct super *sb, const struct inode_ops *ops, u64 ino,
+                     const struct attr *a)
 {
-	enum lock_rank rank = S_ISDIR(mode) ? RANK_INODE_DIR : RANK_INODE_FILE;
+	enum lock_rank rank = S_ISDIR(a->mode) ? RANK_INODE_DIR : RANK_INODE_FILE;
 
 	if (sb->flags & SB_LOWER)
 		rank = RANK_INODE_LOWER;
-	*i = (struct inode){.ops = ops, .sb = sb};
+	*i = (struct inode){.ops = ops, .sb = sb, .attr = *a};
 	ref_init(&i->ref);
 	super_inode_new(sb);
 	if (ino == 0)
@@ -39,12 +40,15 @@ void inode_init(struct inode *i, struct super *sb, const struct inode_ops *ops, 
 	i->ino = ino;
 	mutex_init(&i->mutex, rank);
 	lock_init(&i->attr_lock, RANK_INODE_ATTR);
-	i->attr.mode = mode;
-	i->attr.nlink = 1;
-	i->attr.blksize = PAGE_SIZE;
-	i->attr.btime = inode_now();
-	i->attr.atime = i->attr.mtime = i->attr.ctime = i->attr.btime;
 	census_add(&inode_census, 1);
+}
+
+void inode_init(struct inode *i, struct super *sb, const struct inode_ops *ops, u64 ino, u32 mode)
+{
+	struct attr a = {.mode = mode, .nlink = 1, .blksize = PAGE_SIZE, .btime = inode_now()};
+
+	a.atime = a.mtime = a.ctime = a.btime;
+	inode_init_attr(i, sb, ops, ino, &a);
 }
 
 struct inode *inode_get(struct inode *i)

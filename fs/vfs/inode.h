@@ -158,6 +158,9 @@ struct inode {
 
 /* mode: with type bits. ino 0: the super block's next one. Takes a reference to sb. */
 void inode_init(struct inode *i, struct super *sb, const struct inode_ops *ops, u64 ino, u32 mode);
+/* The same with all attributes as they are elsewhere, on a host or in a layer. */
+void inode_init_attr(struct inode *i, struct super *sb, const struct inode_ops *ops, u64 ino,
+                     const struct attr *a);
 struct inode *inode_get(struct inode *i);
 void inode_put(struct inode *i);
 

@@ -148,12 +148,15 @@ static bool still_valid(struct inode *dir, struct dentry *d, const char *name, s
 	return dir->ops->revalidate(dir, copy, dentry_inode(d));
 }
 
-/* *asked: the file system was asked, not only the cache. */
+/*
+ * missed: the cache was asked a moment ago, in vain. *asked: the file system was asked, not only
+ * the cache.
+ */
 static int find_child(struct dentry *parent, const char *name, size_t len, bool dir_locked,
-                      struct dentry **out, bool *asked)
+                      bool missed, struct dentry **out, bool *asked)
 {
 	struct inode *dir = dentry_inode(parent);
-	struct dentry *d = dentry_find(parent, name, len), *other;
+	struct dentry *d = missed ? NULL : dentry_find(parent, name, len), *other;
 	int err;
 
 	*asked = true;
@@ -189,7 +192,7 @@ int walk_child(struct path parent, const char *name, bool dir_locked, struct den
 		return -ENAMETOOLONG;
 	if (!inode_is_dir(dentry_inode(parent.dentry)))
 		return -ENOTDIR;
-	err = find_child(parent.dentry, name, len, dir_locked, out, &asked);
+	err = find_child(parent.dentry, name, len, dir_locked, false, out, &asked);
 	if (!err && !dentry_inode(*out) &&
 	    (dentry_inode(parent.dentry)->sb->flags & SB_NO_NEGATIVE)) {
 		dentry_put(*out);
@@ -203,8 +206,10 @@ int walker_child(struct walker *w, struct path *out)
 {
 	struct path p = {w->cur.mnt, NULL};
 	bool asked;
-	int err = find_child(w->cur.dentry, w->last, w->last_len, false, &p.dentry, &asked);
+	int err =
+	    find_child(w->cur.dentry, w->last, w->last_len, false, w->missed, &p.dentry, &asked);
 
+	w->missed = false;
 	if (err)
 		return err;
 	/* Of what is mounted there, nothing was asked. */
@@ -384,6 +389,7 @@ static int walk_cached(struct walker *w)
 	struct lock *l = dcache_read_lock();
 	int err = 0;
 
+	w->missed = false;
 	for (int n = 0; n < CACHED_MAX; n++) {
 		const char *name = rest, *end, *next;
 		struct inode *i = dentry_inode(d);
@@ -400,6 +406,7 @@ static int walk_cached(struct walker *w)
 		    inode_permission_mode(i, w->cred, MAY_EXEC) != 0)
 			break;
 		child = dcache_peek(d, name, (size_t)(end - name));
+		w->missed = !child;
 		if (child && !*end && !dentry_inode(child))
 			err = -ENOENT;
 		if (!child || !plain_child(child, !*end))

@@ -29,6 +29,7 @@ struct walker {
 	const char *last;
 	size_t last_len;
 	bool trailing; /* the last name has slashes behind it */
+	bool missed;   /* the cache has just been seen not to know that name */
 	bool asked;    /* the last walker_child has brought its result's attributes up to date */
 };
 

@@ -250,6 +250,37 @@ OVERLAY_TEST(identity_survives_copy_up)
 	cr_assert_eq(m.ino, d);
 }
 
+/* An inode that is made anew has the attributes of what it shows at once: the copy's, too. */
+OVERLAY_TEST(attributes_are_there_from_the_first_look)
+{
+	struct attr a;
+	struct stat st;
+	struct path p;
+
+	cr_assert_eq(link(host_path(lo, "a"), host_path(lo, "twin")), 0);
+	cr_assert_eq(stat(host_path(lo, "a"), &st), 0);
+	mount_it();
+	cr_assert_eq(walk(v.root, "a", 0, &p), 0);
+	inode_attr(dentry_inode(p.dentry), &a);
+	cr_assert_eq(a.mode, st.st_mode);
+	cr_assert_eq(a.nlink, 2);
+	cr_assert_eq(a.size, (u64)st.st_size);
+	cr_assert_eq(a.mtime.tv_nsec, st.st_mtim.tv_nsec);
+	cr_assert_eq(a.ctime.tv_nsec, st.st_ctim.tv_nsec);
+	cr_assert_eq(vfs_chmod(p, 0600), 0);
+	path_put(p);
+	dentry_prune(v.root.dentry);
+	cr_assert_eq(walk(v.root, "twin", 0, &p), 0);
+	inode_attr(dentry_inode(p.dentry), &a);
+	cr_assert_eq(a.mode, S_IFREG | 0600);
+	cr_assert_eq(a.nlink, 2);
+	path_put(p);
+	cr_assert_eq(walk(v.root, "d", 0, &p), 0);
+	inode_attr(dentry_inode(p.dentry), &a);
+	cr_assert_eq(a.nlink, 1);
+	path_put(p);
+}
+
 OVERLAY_TEST(open_files_see_later_writes)
 {
 	struct file *r, *w;
