@@ -20,7 +20,7 @@ static int psend(int fd, int sig, siginfo_t *si, unsigned int flags)
 
 int main(void)
 {
-	int fd, p[2], got;
+	int fd, p[2], turn[2], got;
 	struct pollfd pfd;
 	siginfo_t si;
 	pid_t pid;
@@ -63,14 +63,17 @@ int main(void)
 	RES(psend(fd, SIGUSR1, &si, 0));
 	si.si_signo = SIGUSR2;
 	RES(psend(fd, SIGUSR1, &si, 0));
+	if (pipe(turn))
+		die("pipe");
 	pid = fork_child();
 	if (pid == 0) {
-		msleep(40);
+		turn_await(turn[0]);
 		_exit(6);
 	}
 	close(fd);
 	fd = (int)OKAY(popen_pid(pid, O_NONBLOCK));
 	RES(waitid(P_PIDFD, (id_t)fd, &si, WEXITED));
+	turn_pass(turn[1]);
 	pfd.fd = fd;
 	RES(poll(&pfd, 1, 5000));
 	RES(waitid(P_PIDFD, (id_t)fd, &si, WEXITED));
@@ -86,10 +89,11 @@ int main(void)
 		if (pipe(q) || dup2(q[0], 50) != 50 || write(q[1], "theirs", 6) != 6)
 			_exit(1);
 		close(q[0]);
+		turn_pass(turn[1]);
 		for (;;)
 			pause();
 	}
-	msleep(50);
+	turn_await(turn[0]);
 	fd = popen_pid(pid, 0);
 	got = (int)OKAY(syscall(SYS_pidfd_getfd, fd, 50, 0));
 	RES(read(got, buf, 7));
