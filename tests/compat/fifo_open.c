@@ -48,13 +48,13 @@ int main(void)
 	close(w);
 
 	/* A blocking open waits for the other side. */
+	long t = now_ms();
 	pid = fork_child();
 	if (pid == 0) {
 		msleep(50);
 		w = open("p", O_WRONLY);
 		_exit(write(w, "hello", 5) == 5 ? 0 : 1);
 	}
-	long t = now_ms();
 	r = (int)OKAY(open("p", O_RDONLY));
 	YES(now_ms() - t >= 40);
 	memset(buf, 0, sizeof(buf));

@@ -37,9 +37,9 @@ int main(void)
 		close(a);
 		close(d);
 		b = open("f", O_RDWR);
+		long t = now_ms();
 		if (write(p[1], "r", 1) != 1)
 			_exit(1);
-		long t = now_ms();
 		int r = flock(b, LOCK_EX);
 		_exit(r == 0 && now_ms() - t >= 40 ? 0 : 2);
 	}

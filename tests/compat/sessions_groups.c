@@ -6,7 +6,7 @@
 
 int main(void)
 {
-	int p[2], q[2], status;
+	int p[2], q[2], turn[2], status;
 	char c;
 	pid_t pid, pid2;
 
@@ -19,15 +19,19 @@ int main(void)
 		YES(getsid(0) == getpid() && getpgrp() == getpid());
 		RES(setsid());
 		RES(setpgid(0, 0));
+		/* Closed by an exec, too. */
+		if (pipe2(turn, O_CLOEXEC))
+			die("pipe2");
 		pid2 = fork_child();
 		if (pid2 == 0) {
 			YES(getsid(0) == getppid() && getpgrp() == getppid());
 			YES(setsid() == getpid());
+			turn_pass(turn[1]);
 			if (read(p[0], &c, 1) < 0)
 				_exit(1);
 			_exit(0);
 		}
-		msleep(50);
+		turn_await(turn[0]);
 		RES(setpgid(pid2, pid2)); /* a session leader, of another session */
 		RES(getsid(pid2) == pid2);
 		if (write(p[1], "x", 1) != 1)
@@ -38,7 +42,9 @@ int main(void)
 			execl("/bin/sleep", "sleep", "10", NULL);
 			_exit(1);
 		}
-		msleep(100);
+		close(turn[1]);
+		if (read(turn[0], &c, 1) != 0)
+			die("read");
 		RES(setpgid(pid2, pid2)); /* it has exec'ed */
 		kill(pid2, SIGKILL);
 		reap("sleeper", pid2);
