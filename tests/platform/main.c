@@ -532,6 +532,29 @@ static int test_orphans(const struct platform_ops *ops)
 	return !clean || killed == 0;
 }
 
+/* All that were asked for are known; if not, says what is. */
+static bool names_known(int argc, char **argv)
+{
+	int unknown = 0;
+
+	for (int i = 1; i < argc; i++) {
+		bool found = strcmp(argv[i], "orphans") == 0;
+
+		for (size_t j = 0; j < array_size(tests); j++)
+			found |= strcmp(argv[i], tests[j].name) == 0;
+		if (!found)
+			fprintf(stderr, "platform-tests: no test '%s'\n", argv[i]);
+		unknown += !found;
+	}
+	if (!unknown)
+		return true;
+	fputs("there are:", stderr);
+	for (size_t j = 0; j < array_size(tests); j++)
+		fprintf(stderr, " %s", tests[j].name);
+	fputs(" orphans\n", stderr);
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -545,16 +568,20 @@ int main(int argc, char **argv)
 	static const char option[] = "--platform=";
 	const char *only = NULL;
 	int status, result = 0;
+	bool ran = false;
 
 	if (argc > 1 && !strncmp(argv[1], option, sizeof(option) - 1)) {
 		only = argv[1] + sizeof(option) - 1;
 		argv++, argc--;
 	}
+	if (!names_known(argc, argv))
+		return 2;
 	/* A platform is for the life of a process. */
 	for (size_t i = 0; i < array_size(runs); i++) {
 		pid_t pid;
 		if (only && strcmp(only, platform_ops_name(runs[i].ops)) != 0)
 			continue;
+		ran = true;
 		pid = fork();
 		if (pid == 0)
 			return run(runs[i].ops, runs[i].workers, runs[i].lock_down, argc, argv);
@@ -566,5 +593,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; platforms[i] && chosen(argc, argv, "orphans"); i++)
 		if (!only || strcmp(only, platform_ops_name(platforms[i])) == 0)
 			result |= test_orphans(platforms[i]);
-	return result;
+	if (!ran)
+		fprintf(stderr, "platform-tests: no platform '%s'; there are: systrap ptrace\n",
+		        only);
+	return ran ? result : 2;
 }
