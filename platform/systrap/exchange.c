@@ -336,7 +336,7 @@ static int send_files(struct systrap_thread *t, const s32 *fd, u32 n)
 	control.header.cmsg_type = SCM_RIGHTS;
 	memcpy(CMSG_DATA(&control.header), fd, n * sizeof(s32));
 	if (sendmsg(t->base.space->socket, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		return -EIO;
+		return errno == EPIPE || errno == ECONNRESET ? -ESRCH : -EIO;
 	return 0;
 }
 

@@ -462,6 +462,9 @@ int space_bear(struct platform_space **space, struct systrap_thread **out)
 		systrap.zygote_ready = true;
 	}
 	err = spawn(systrap.zygote, space, out);
+	/* Whoever asked may end the sandbox before zygote_died has been told. */
+	if (err == -ESRCH)
+		log_error("platform: the process that forks address spaces has died");
 	/* This fiber may end before the zygote's next exchange; nobody may still want to unpark it.
 	 */
 	armed_quiesce();

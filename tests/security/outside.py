@@ -134,7 +134,9 @@ class Neighbour:
         self.p.stdin.flush()
         need(select.select([self.p.stdout], [], [], PATIENCE)[0], "the sandbox beside it does not answer")
         got = self.p.stdout.readline()
-        need(got == b"%d\n" % (self.asked + 1), "the sandbox beside it answers %r", got)
+        if not got:
+            self.p.wait(PATIENCE)
+        need(got == b"%d\n" % (self.asked + 1), "the sandbox beside it answers %r, status %r", got, self.p.poll())
 
     def end(self):
         self.p.stdin.close()

@@ -15,8 +15,11 @@ static void sleep_in_stub(void)
 		stub_call(SYS_futex, (uint64_t)&word, FUTEX_WAIT, 0, 0, 0, 0);
 }
 
+static _Atomic bool asleep_soon;
+
 static void *sleeper(void *arg)
 {
+	asleep_soon = true;
 	sleep_in_stub();
 	return arg;
 }
@@ -33,7 +36,10 @@ static void other_asleep(void *how)
 	pthread_t thread;
 
 	NEED(pthread_create(&thread, NULL, sleeper, NULL) == 0);
-	nap(50);
+	/* Before that it can be told to end, like any other. */
+	while (!asleep_soon)
+		nap(10);
+	nap(100);
 	if (!strcmp(how, "exit"))
 		_exit(0);
 	if (!strcmp(how, "exec"))
