@@ -261,14 +261,18 @@ static u8 length_before(const u8 *code, size_t n, size_t at)
 	return 0;
 }
 
-/* Bytes of instructions before a CPUID that all may move, at least so many; 0: there are none. */
+/*
+ * Bytes of instructions before a CPUID that all may move, at least so many; 0: there are none. None
+ * may begin at the jump's second byte, which is the one that does not fault.
+ */
 static u8 bytes_before(const u8 *code, size_t n, size_t at, u8 least)
 {
 	for (u8 bytes = least; bytes <= CPUID_BEFORE_MAX && bytes <= at; bytes++) {
-		size_t i = at - bytes;
+		size_t begin = at - bytes, i = begin;
 		struct instruction in;
 
-		while (i < at && decode(code + i, at - i, &in) && in.movable)
+		while (i < at && decode(code + i, at - i, &in) && in.movable &&
+		       (i > begin || in.length > 1))
 			i += in.length;
 		if (i == at && is_boundary(code, n, at - bytes, at))
 			return bytes;

@@ -46,6 +46,8 @@ static void check_before(const u8 *code, size_t at, const struct patch_plan *p)
 	for (size_t i = at - p->before; i < at; i += d.in.length) {
 		must(decode(code + i, at - i, &d));
 		check_moves(&d);
+		/* The jump's second byte is no fault. */
+		must(i + d.in.length != at - p->before + 1);
 		must(p->cpuid ||
 		     (d.in.length == p->before && (d.in.mnemonic == ZYDIS_MNEMONIC_MOV ||
 		                                   d.in.mnemonic == ZYDIS_MNEMONIC_XOR)));

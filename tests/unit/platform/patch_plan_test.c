@@ -96,6 +96,9 @@ Test(patch_plan, cpuid)
 	/* The same, with mov %eax, %edx behind, which is too short alone. */
 	cr_assert_eq(CPUID("\xe8\0\0\0\0\x89\xf1", "\x45\x89\xc2\x75\x10", &p), PATCH_OK);
 	cr_assert(p.cpuid && p.before == 2 && p.after == 3);
+	/* push %rbx; mov %edi, %eax; mov %esi, %ecx: the second would begin at a byte that is code.
+	 */
+	cr_assert_eq(CPUID("\xe8\0\0\0\0\x53\x89\xf8\x89\xf1", "\x75\x10", &p), PATCH_IMMOVABLE);
 	/* mov %eax, 16(%rip) */
 	cr_assert_eq(CPUID("\xe8\0\0\0\0\x89\xf1", "\x89\x05\x10\0\0\0", &p), PATCH_IMMOVABLE);
 	cr_assert_eq(PLAN("\xb8\x27\0\0\0", "\x75\x10", &p), PATCH_OK);
