@@ -189,7 +189,7 @@ struct stub_context {
 };
 _Static_assert(sizeof(struct stub_context) == STUB_CONTEXT_SIZE, "layout.h says how large");
 _Static_assert(offsetof(struct stub_context, window) == STUB_HEADER_SIZE, "one page of header");
-_Static_assert(offsetof(struct stub_context, interrupt) == 0, "entry.S and fast.S know");
+_Static_assert(offsetof(struct stub_context, interrupt) == 0, "context.inc knows");
 _Static_assert(offsetof(struct stub_context, reply.segment[1]) % 64 == 0 &&
                    offsetof(struct stub_context, reply.op) % 64 == 0 &&
                    offsetof(struct stub_op, val) == STUB_OP_SHORT,
@@ -197,7 +197,7 @@ _Static_assert(offsetof(struct stub_context, reply.segment[1]) % 64 == 0 &&
 _Static_assert(offsetof(struct stub_context, self) == 64 &&
                    offsetof(struct stub_context, stack) == 72 &&
                    offsetof(struct stub_context, guest_rsp) == 80,
-               "fast.S knows");
+               "context.inc knows");
 _Static_assert(offsetof(struct stub_context, fast_call) == 88 &&
                    offsetof(struct stub_context, fast_answer) == 96 &&
                    offsetof(struct stub_context, cpuid_back) == 112 &&
@@ -207,7 +207,7 @@ _Static_assert(offsetof(struct stub_context, fast_call) == 88 &&
                    offsetof(struct stub_context, ppid) == 136 &&
                    offsetof(struct stub_context, identity) == 140 &&
                    offsetof(struct stub_context, direct_calls) == 176,
-               "fast.S and cpuid.S know");
+               "context.inc knows");
 _Static_assert(offsetof(struct thread_identity, pid) == 0 &&
                    offsetof(struct thread_identity, tid) == 4 &&
                    offsetof(struct thread_identity, uid) == 8 &&

@@ -12,15 +12,10 @@
  * An interrupt signal that comes in between sets the flag, and goes on here; from cpuid_leave_begin
  * on everything comes from the context, so the look at the flag can be done again (trap.c nested).
  */
-#include "platform/stub/layout.h"
+#include "platform/stub/context.inc"
 
-/* Offsets in struct stub_context; abi.h asserts them. */
-#define CONTEXT_INTERRUPT 0
-#define CONTEXT_SELF      64
-#define CONTEXT_ANSWER    88
-#define CONTEXT_BACK      112
-#define CONTEXT_CPUIDS    120
-#define CONTEXT_FLAGS     132
+/* Two words, of a call that is not under way. */
+#define CONTEXT_ANSWER CONTEXT_FAST_CALL
 
 	.section .text.cpuid, "ax"
 	.globl stub_cpuid
@@ -31,17 +26,11 @@ stub_cpuid:
 	shl $32, %rax
 	mov %ebx, %ebx
 	or %rax, %rbx			/* the flags above, the address below */
-	rdgsbase %rax
-	cmp contexts_begin(%rip), %rax
-	jb refuse
-	cmp contexts_end(%rip), %rax
-	jae refuse
-	cmp %rax, CONTEXT_SELF(%rax)
-	jne refuse
-	mov %ebx, CONTEXT_BACK(%rax)
-	movl $0, CONTEXT_BACK + 4(%rax)
+	context_in_gs %rax, refuse
+	mov %ebx, CONTEXT_CPUID_BACK(%rax)
+	movl $0, CONTEXT_CPUID_BACK + 4(%rax)
 	shr $32, %rbx
-	mov %ebx, CONTEXT_FLAGS(%rax)
+	mov %ebx, CONTEXT_FAST_FLAGS(%rax)
 	shl $32, %rdx
 	mov %ecx, %ecx
 	or %rcx, %rdx			/* the leaf above, the sub-leaf below */
@@ -60,7 +49,7 @@ stub_cpuid:
 	mov %rcx, CONTEXT_ANSWER(%rax)
 	mov %rdx, CONTEXT_ANSWER + 8(%rax)
 leave:
-	mov CONTEXT_FLAGS(%rax), %eax
+	mov CONTEXT_FAST_FLAGS(%rax), %eax
 	add $127, %al			/* overflows if there was an overflow */
 	sahf
 
@@ -79,7 +68,7 @@ cpuid_interrupted:
 	mov %gs:CONTEXT_ANSWER + 4, %ebx
 	mov %gs:CONTEXT_ANSWER + 8, %ecx
 	mov %gs:CONTEXT_ANSWER + 12, %edx
-	jmp *%gs:CONTEXT_BACK
+	jmp *%gs:CONTEXT_CPUID_BACK
 cpuid_leave_end:
 
 /* To the instruction, with leaf and sub-leaf as they were. */
@@ -87,7 +76,7 @@ unknown:
 	mov %edx, CONTEXT_ANSWER + 8(%rax)
 	shr $32, %rdx
 	mov %edx, CONTEXT_ANSWER(%rax)
-	subl $2, CONTEXT_BACK(%rax)
+	subl $2, CONTEXT_CPUID_BACK(%rax)
 	jmp leave
 
 /* The same without a context: by a trap, whose end looks at the flag. */
@@ -103,10 +92,4 @@ refuse:
 cpuid_refused:
 	ud2
 
-	.section .rodata
-	.balign 8
-contexts_begin:
-	.quad STUB_CONTEXTS
-contexts_end:
-	.quad STUB_CONTEXTS + STUB_CONTEXTS_SIZE
 	.section .note.GNU-stack, "", @progbits

@@ -8,10 +8,8 @@
  * flag and the call after it are one step as far as interrupts are concerned.
  * Nothing in those ranges changes what they start from.
  */
-#include "platform/stub/layout.h"
+#include "platform/stub/context.inc"
 #include <asm/unistd.h>
-
-#define CONTEXT_INTERRUPT 0 /* offsetof(struct stub_context, interrupt); abi.h asserts it */
 
 	.section .text.start, "ax"
 /* First instruction of a zygote; the boot script has set the stack. */

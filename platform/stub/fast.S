@@ -7,9 +7,8 @@
  * stub never touches. So the first thing is to put the flags where comparing does
  * not spoil them.
  *
- * The thread's context is in GS unless the guest uses that itself; then, or
- * if it has a context of another place, the call traps after all, by the instruction that
- * lies before the address in rcx.
+ * Without the thread's context in GS (context.inc) the call traps after all, by the instruction
+ * that lies before the address in rcx.
  *
  * What is one number from the page that says who the thread is, is answered at once.
  *
@@ -18,21 +17,9 @@
  * the way back to the look: as long as rcx and r11 are what they are at
  * fast_leave_begin, everything in between can be done again (entry.S, trap.c nested).
  */
-#include "platform/stub/layout.h"
+#include "platform/stub/context.inc"
 #include <asm/unistd.h>
 
-/* Offsets in struct stub_context; abi.h asserts them. */
-#define CONTEXT_INTERRUPT 0
-#define CONTEXT_SELF      64
-#define CONTEXT_STACK     72
-#define CONTEXT_GUEST_RSP 80
-#define CONTEXT_FAST_CALL 88
-#define CONTEXT_FAST_ANSWER 96
-#define CONTEXT_DIRECT    128
-#define CONTEXT_FAST_FLAGS 132
-#define CONTEXT_PPID      136
-#define CONTEXT_IDENTITY  140
-#define CONTEXT_DIRECT_CALLS 176
 /* Offsets in struct host_sigcontext, which is the host's; trap.c asserts them. */
 #define MC_R8     0
 #define MC_R9     8
@@ -58,13 +45,7 @@ stub_fast:
 	mov %ecx, %ecx
 	shl $32, %r11
 	or %rcx, %r11			/* the number above, the address below */
-	rdgsbase %rcx
-	cmp contexts_begin(%rip), %rcx
-	jb refuse
-	cmp contexts_end(%rip), %rcx
-	jae refuse
-	cmp %rcx, CONTEXT_SELF(%rcx)
-	jne refuse
+	context_in_gs %rcx, refuse
 	mov %r11, CONTEXT_FAST_CALL(%rcx)
 	mov %eax, CONTEXT_FAST_FLAGS(%rcx)
 	mov CONTEXT_FAST_CALL + 4(%rcx), %eax
@@ -187,6 +168,7 @@ refuse:
 
 	.section .rodata
 	.balign 8
+	.globl contexts_begin, contexts_end
 contexts_begin:
 	.quad STUB_CONTEXTS
 contexts_end:
