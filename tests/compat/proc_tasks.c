@@ -107,7 +107,9 @@ int main(void)
 	mutex_wait();
 	RES(write(p[1], "x", 1));
 	pthread_join(t, NULL);
-	msleep(20);
+	/* Who waits for a thread is told before the thread has gone. */
+	for (int i = 0; i < 2000 && entries("/proc/self/task") > 1; i++)
+		msleep(1);
 	NUM(entries("/proc/self/task"));
 	snprintf(path, sizeof(path), "/proc/self/task/%d", tid);
 	RES(access(path, F_OK));
@@ -117,9 +119,12 @@ int main(void)
 		execl("/bin/sleep", "sleep", "15", NULL);
 		_exit(1);
 	}
-	msleep(60);
 	YES(listed(pid));
+	/* Until both of what its execve changes have changed. */
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	YES(state_becomes(path, "sleep"));
 	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	YES(state_becomes(path, "sleep"));
 	STR(get_file(path));
 	fd = open(path, O_RDONLY);
 	snprintf(path, sizeof(path), "/proc/%d", pid);
