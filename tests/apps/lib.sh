@@ -122,3 +122,14 @@ fails() {
 		fail "'$*' should have failed"
 	fi
 }
+
+# is_up FILE: until a sandbox's program has written "up" there, as all layers are there then. Not a file that may have it from
+# before: what starts in the background empties it only then.
+is_up() {
+	local i
+	for ((i = 0; i < 600; i++)); do
+		! grep -q up "$1" 2>/dev/null || return 0
+		sleep 0.1
+	done
+	fail "the sandbox did not start: $(cat err)"
+}
