@@ -102,6 +102,13 @@ u64 overlay_entry_ino(struct overlay *ov, const struct super *layer, u64 ino)
 	return overlay_ino(ov, layer, ino);
 }
 
+/* As in Linux: a count of subdirectories would have to read every layer. */
+static void count_links(struct attr *a, bool merged)
+{
+	if (S_ISDIR(a->mode) && merged && a->nlink)
+		a->nlink = 1;
+}
+
 void overlay_sync_attr(struct overlay_inode *o)
 {
 	struct overlay *ov = overlay_of(&o->inode);
@@ -110,9 +117,7 @@ void overlay_sync_attr(struct overlay_inode *o)
 	/* Over both steps, or a slow copy could undo a later one. */
 	lock_guard(&o->sync);
 	inode_attr(overlay_real(o), &a);
-	/* As in Linux: a count of subdirectories would have to read every layer. */
-	if (S_ISDIR(a.mode) && overlay_is_merged(o) && a.nlink)
-		a.nlink = 1;
+	count_links(&a, overlay_is_merged(o));
 	lock_acquire(&ov->lock);
 	if (o->origin && (!S_ISDIR(a.mode) || o->origin->nlink == 0))
 		a.nlink = o->origin->nlink;
@@ -185,9 +190,7 @@ static struct overlay_inode *inode_create(struct overlay *ov, struct overlay_sta
 	if (!o)
 		return NULL;
 	inode_attr(first, &a);
-	/* See overlay_sync_attr. */
-	if (S_ISDIR(a.mode) && st->n + (st->upper != NULL) > 1 && a.nlink)
-		a.nlink = 1;
+	count_links(&a, st->n + (st->upper != NULL) > 1);
 	atomic_init(&o->upper, st->upper);
 	o->lower = st->n ? st->lowers[0] : NULL;
 	o->lowers = st->n > 1 ? st->lowers : &o->lower;
