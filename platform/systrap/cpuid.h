@@ -4,6 +4,7 @@
 #pragma once
 #include "platform/stub/abi.h"
 
-/* Asks the CPU, the first time that it is called. out: room for CPUID_ANSWERS, zeroes. Any thread.
- */
-void cpuid_answers_fill(struct cpuid_answer *out);
+/* Where the stubs look; zeroes, for CPUID_ANSWERS and one more. */
+void cpuid_answers_init(struct cpuid_answer *memory);
+/* Asks the CPU, the first time that it is called. Any thread. */
+void cpuid_answers_fill(void);

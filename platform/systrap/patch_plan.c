@@ -351,10 +351,11 @@ bool patch_plan_is_sure(const u8 *code, size_t n, size_t at)
 {
 	u8 length[PATCH_SURE] = {0};
 	bool loads[PATCH_SURE] = {0};
+	bool cpuid = is_cpuid(code, n, at);
 	unsigned agree = 0;
 	size_t first;
 
-	if (at < PATCH_SURE || (!is_syscall(code, n, at) && !is_cpuid(code, n, at)))
+	if (at < PATCH_SURE || (!cpuid && !is_syscall(code, n, at)))
 		return false;
 	first = at - PATCH_SURE;
 	for (size_t i = 0; i < PATCH_SURE; i++) {
@@ -363,8 +364,7 @@ bool patch_plan_is_sure(const u8 *code, size_t n, size_t at)
 		if (!decode(code + first + i, n - first - i, &in))
 			continue;
 		length[i] = in.length;
-		loads[i] = is_cpuid(code, n, at) ? in.loads_leaf
-		                                 : loads_constant(code + first + i, in.length);
+		loads[i] = cpuid ? in.loads_leaf : loads_constant(code + first + i, in.length);
 	}
 	for (size_t start = 0; start <= PATCH_SURE - SURE_NEAR; start++) {
 		bool loaded = false;

@@ -20,6 +20,7 @@
 #include "platform/systrap/text.h"
 #include "base/blocking.h"
 #include "base/host.h"
+#include "platform/systrap/cpuid.h"
 #include "platform/systrap/patch_internal.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -63,12 +64,10 @@ static struct text_file *files[FILES_MAX]; /* these guarded by text_lock */
 static unsigned file_count, slots_used;
 static u64 copy_bytes;
 static u8 *tables; /* words, then slots */
-static struct cpuid_answer *answers;
 
-void text_init(u8 *memory, struct cpuid_answer *cpuid)
+void text_init(u8 *memory)
 {
 	tables = memory;
-	answers = cpuid;
 }
 
 bool text_key_of(int fd, u64 off, u64 len, struct text_key *out)
@@ -246,7 +245,7 @@ static void cpuids_add(struct text_copy *c, const u8 *text, u64 len)
 	for (const u8 *p = text; c->sites < most && (p = memmem(p, (size_t)(end - p), cpuid, 2));
 	     p++)
 		copy_add(c, text, len, (u32)(p - text));
-	cpuid_answers_fill(answers);
+	cpuid_answers_fill();
 }
 
 static void sites_fill(struct copy_job *j, u8 *text, struct text_copy *c)

@@ -2,7 +2,6 @@
  * Text of files with its call sites rewritten, for all stubs of the sandbox (text.c).
  */
 #pragma once
-#include "platform/systrap/cpuid.h"
 #include "platform/systrap/patch_plan.h"
 #include <time.h>
 
@@ -34,9 +33,8 @@ struct text_copy {
 	struct shared_site site[]; /* by index */
 };
 
-/* memory: the sentry's mapping of the words of shared sites, and their slots behind them; cpuid: of
- * stub_shared's table. */
-void text_init(u8 *memory, struct cpuid_answer *cpuid);
+/* memory: the sentry's mapping of the words of shared sites, and their slots behind them. */
+void text_init(u8 *memory);
 /* The key of what is mapped by an operation; false if it is not to be shared. */
 must_check bool text_key_of(int fd, u64 off, u64 len, struct text_key *out);
 /*

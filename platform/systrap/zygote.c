@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "platform/filter/stub_filter.h"
 #include "platform/stub_process.h"
+#include "platform/systrap/cpuid.h"
 #include "platform/systrap/systrap.h"
 #include "platform/systrap/text.h"
 #include <errno.h>
@@ -158,7 +159,8 @@ static int shared_create(int *ro)
 	systrap.shared = mmap(NULL, SHARED_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (systrap.shared == MAP_FAILED)
 		return -errno;
-	text_init((u8 *)systrap.shared + SHARED_PATCHES, systrap.shared->cpuid);
+	text_init((u8 *)systrap.shared + SHARED_PATCHES);
+	cpuid_answers_init(systrap.shared->cpuid);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	*ro = open(path, O_RDONLY | O_CLOEXEC);
 	if (*ro < 0)

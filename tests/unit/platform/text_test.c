@@ -37,12 +37,9 @@ static int find(struct dl_phdr_info *info, size_t size unused_arg, void *arg unu
 	return 0;
 }
 
-static struct cpuid_answer answers[CPUID_ANSWERS + 1];
-
 static void setup(void)
 {
-	text_init(mmap(NULL, PATCHES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
-	          answers);
+	text_init(mmap(NULL, PATCHES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 	dl_iterate_phdr(find, NULL);
 }
 
