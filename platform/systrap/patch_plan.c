@@ -284,44 +284,27 @@ static u8 bytes_before(const u8 *code, size_t n, size_t at, u8 least)
  * A CPUID takes what is before it along, where that is enough: loops and branches come back behind
  * it, and would have to be helped over the jump.
  */
-static enum patch_verdict plan_cpuid(const u8 *code, size_t n, size_t at, u64 address,
-                                     struct patch_plan *plan)
+enum patch_verdict patch_plan(const u8 *code, size_t n, size_t at, u64 address,
+                              struct patch_plan *plan)
 {
+	const u8 least = PATCH_JUMP - SITE_BYTES;
+	struct patch_plan with = {.cpuid = is_cpuid(code, n, at)};
 	enum patch_verdict verdict;
-	u8 least = PATCH_JUMP - SITE_BYTES;
 
-	plan->cpuid = true;
-	plan->before = bytes_before(code, n, at, least);
+	*plan = with;
+	if (!plan->cpuid && !is_syscall(code, n, at))
+		return PATCH_UNKNOWN;
+	plan->before = plan->cpuid ? bytes_before(code, n, at, least) : 0;
 	if (plan->before)
 		return PATCH_OK;
 	verdict = plan_after(code, n, at, address, least, plan);
 	if (verdict == PATCH_OK)
 		return PATCH_OK;
-	plan->before = bytes_before(code, n, at, 1);
-	return plan->before ? plan_after(code, n, at, address, (size_t)(least - plan->before), plan)
-	                    : verdict;
-}
-
-enum patch_verdict patch_plan(const u8 *code, size_t n, size_t at, u64 address,
-                              struct patch_plan *plan)
-{
-	enum patch_verdict verdict;
-	struct patch_plan with = {0};
-
-	*plan = (struct patch_plan){0};
-	if (is_cpuid(code, n, at))
-		return plan_cpuid(code, n, at, address, plan);
-	if (!is_syscall(code, n, at))
-		return PATCH_UNKNOWN;
-	verdict = plan_after(code, n, at, address, PATCH_JUMP - SITE_BYTES, plan);
-	if (verdict == PATCH_OK)
-		return PATCH_OK;
-	with.before = length_before(code, n, at);
+	with.before = plan->cpuid ? bytes_before(code, n, at, 1) : length_before(code, n, at);
 	if (!with.before)
 		return verdict;
-	if (with.before + SITE_BYTES < PATCH_JUMP) {
-		size_t want = (size_t)(PATCH_JUMP - SITE_BYTES - with.before);
-		verdict = plan_after(code, n, at, address, want, &with);
+	if (with.before < least) {
+		verdict = plan_after(code, n, at, address, (size_t)(least - with.before), &with);
 		if (verdict != PATCH_OK)
 			return verdict;
 	}
