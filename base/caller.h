@@ -20,6 +20,12 @@ struct caller {
 	struct net *net;       /* network namespace (net/net.h); NULL: the initial one */
 	s32 pid;               /* thread group id */
 	s32 tid;
+	/*
+	 * Of the last walk to a name: the name epoch when it began (fs/vfs/name_epoch.h), and
+	 * whether nothing but that decides what it found.
+	 */
+	u32 walk_epoch;
+	bool walk_lasts;
 	u64 fsize_limit;  /* RLIMIT_FSIZE, bytes */
 	u64 nofile_limit; /* RLIMIT_NOFILE, descriptors */
 	/* Called when a write hits fsize_limit (SIGXFSZ), or a pipe has no reader (SIGPIPE). */

@@ -246,6 +246,17 @@ void platform_thread_forget_fds(struct platform_thread *t)
 		platform->forget_fds(t);
 }
 
+_Atomic u32 *platform_name_word(void)
+{
+	return platform->name_word ? platform->name_word() : NULL;
+}
+
+void platform_thread_answer_lasts(struct platform_thread *t, u32 seen)
+{
+	if (platform->answer_lasts)
+		platform->answer_lasts(t, seen);
+}
+
 int platform_thread_usage(struct platform_thread *t, struct rusage *out)
 {
 	return platform->usage(t, out);

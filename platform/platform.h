@@ -267,6 +267,15 @@ void platform_thread_answer_fd(struct platform_thread *t, unsigned fd, u32 answe
                                u32 seen);
 /* The thread's descriptors are another table's now. Its own fiber only. */
 void platform_thread_forget_fds(struct platform_thread *t);
+/*
+ * Calls about absolute names whose answer is a number and holds as long as a word that the sentry
+ * keeps is what it was (fs/vfs/name_epoch.h): the stub may give it again to the same thread. Only
+ * access, faccessat, faccessat2, lstat, newfstatat, readlink, readlinkat and stat. The word is one
+ * that guests can see and not write; NULL: nothing is answered.
+ */
+_Atomic u32 *platform_name_word(void);
+/* What is in rax is such an answer, found while the word was `seen`. Its own fiber only. */
+void platform_thread_answer_lasts(struct platform_thread *t, u32 seen);
 /* What uname(2) answers to threads whose identity says so; one caller at a time. */
 struct new_utsname;
 void platform_set_names(const struct new_utsname *names);

@@ -27,6 +27,7 @@
 #include "fs/vfs/fdtable.h"
 #include "fs/vfs/file.h"
 #include "fs/vfs/fs_context.h"
+#include "fs/vfs/name_epoch.h"
 #include "fs/vfs/namei.h"
 #include "net/unix/unix.h"
 #include "platform/filter/landlock.h"
@@ -328,6 +329,7 @@ static void platform_up(const struct platform_ops *ops)
 	if (err)
 		give_up_err("cannot start the platform", err);
 	fdtable_tell_by(platform_fd_words(), PLATFORM_FD_WORDS);
+	name_epoch_keep(platform_name_word());
 }
 
 /* Threads that run fibers, watch descriptors and make slow host calls. */

@@ -4,6 +4,7 @@
 #include "fs/vfs/fs_context.h"
 #include "fs/vfs/inode.h"
 #include "fs/vfs/mount.h"
+#include "fs/vfs/name_epoch.h"
 #include "fs/vfs/super.h"
 #include "fs/vfs/walk.h"
 #include "sentry/nsfs.h"
@@ -213,8 +214,10 @@ s64 sys_pivot_root(struct task *t, const struct syscall_args *a)
 	}
 	root = fs_context_root(t->caller.fs);
 	err = mount_pivot_root(t->caller.fs->ns, root, new_root, put_old);
-	if (!err)
+	if (!err) {
 		move_tasks(root, new_root);
+		name_epoch_end();
+	}
 	path_put(root);
 	path_put(put_old);
 	path_put(new_root);

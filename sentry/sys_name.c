@@ -9,6 +9,7 @@
 #include "fs/vfs/file.h"
 #include "fs/vfs/fs_context.h"
 #include "fs/vfs/inode.h"
+#include "fs/vfs/name_epoch.h"
 #include "fs/vfs/namei.h"
 #include "fs/vfs/walk.h"
 #include "sentry/syscall.h"
@@ -459,6 +460,8 @@ static void fs_context_replace(struct fs_context *fs, struct path p, bool root)
 	else
 		fs->cwd = p;
 	lock_release(&fs->lock);
+	if (root)
+		name_epoch_end();
 	path_put(old);
 }
 

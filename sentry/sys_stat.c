@@ -22,6 +22,19 @@
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
 
+/*
+ * Answers that are a number, have no other effect, and hold until the name epoch ends
+ * (fs/vfs/name_epoch.h): compilers ask for the same links that are none thousands of times. The
+ * platform may give them again (platform.h). `also`: beside errors of the name's look-up.
+ */
+static s64 lasting(struct task *t, s64 answer, s64 also)
+{
+	if (t->caller.walk_lasts &&
+	    (answer == -ENOENT || answer == -ENOTDIR || answer == -EACCES || answer == also))
+		platform_thread_answer_lasts(t->thread, t->caller.walk_epoch);
+	return answer;
+}
+
 static void stat_fill(struct stat *st, const struct inode *i, const struct attr *a)
 {
 	const struct user_ns *u = caller_cred()->user_ns;
@@ -55,7 +68,7 @@ static s64 stat_out(const struct object *o, struct uptr buf)
 	return put_user(buf, &st);
 }
 
-static s64 stat_at(int dirfd, struct uptr name, struct uptr buf, int flags)
+static s64 stat_at(struct task *t, int dirfd, struct uptr name, struct uptr buf, int flags)
 {
 	struct object o;
 	s64 err;
@@ -64,27 +77,28 @@ static s64 stat_at(int dirfd, struct uptr name, struct uptr buf, int flags)
 
 	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT))
 		return -EINVAL;
+	t->caller.walk_lasts = false;
 	err = user_object(dirfd, name, wf, &o);
 	if (err)
-		return err;
+		return lasting(t, err, -ENOENT);
 	err = stat_out(&o, buf);
 	object_put(&o);
 	return err;
 }
 
-s64 sys_stat(struct task *t unused_arg, const struct syscall_args *a)
+s64 sys_stat(struct task *t, const struct syscall_args *a)
 {
-	return stat_at(AT_FDCWD, arg_ptr(a, 0), arg_ptr(a, 1), 0);
+	return stat_at(t, AT_FDCWD, arg_ptr(a, 0), arg_ptr(a, 1), 0);
 }
 
-s64 sys_lstat(struct task *t unused_arg, const struct syscall_args *a)
+s64 sys_lstat(struct task *t, const struct syscall_args *a)
 {
-	return stat_at(AT_FDCWD, arg_ptr(a, 0), arg_ptr(a, 1), AT_SYMLINK_NOFOLLOW);
+	return stat_at(t, AT_FDCWD, arg_ptr(a, 0), arg_ptr(a, 1), AT_SYMLINK_NOFOLLOW);
 }
 
-s64 sys_newfstatat(struct task *t unused_arg, const struct syscall_args *a)
+s64 sys_newfstatat(struct task *t, const struct syscall_args *a)
 {
-	return stat_at(arg_int(a, 0), arg_ptr(a, 1), arg_ptr(a, 2), arg_int(a, 3));
+	return stat_at(t, arg_int(a, 0), arg_ptr(a, 1), arg_ptr(a, 2), arg_int(a, 3));
 }
 
 s64 sys_fstat(struct task *t unused_arg, const struct syscall_args *a)
@@ -211,7 +225,7 @@ s64 sys_fstatfs(struct task *t unused_arg, const struct syscall_args *a)
 	return err ? err : put_user(arg_ptr(a, 1), &sf);
 }
 
-static s64 access_at(int dirfd, struct uptr name, int mode, int flags)
+static s64 access_at(struct task *t, int dirfd, struct uptr name, int mode, int flags)
 {
 	struct path p;
 	int wf = (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
@@ -222,12 +236,13 @@ static s64 access_at(int dirfd, struct uptr name, int mode, int flags)
 		return -EINVAL;
 	if (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
+	t->caller.walk_lasts = false;
 	err = user_path(dirfd, name, wf, &p);
-	if (err)
-		return err;
-	err = vfs_access(p, mode);
-	path_put(p);
-	return err;
+	if (!err) {
+		err = vfs_access(p, mode);
+		path_put(p);
+	}
+	return lasting(t, err, 0);
 }
 
 /* Exchanges the credentials that t's calls are checked with. */
@@ -250,7 +265,7 @@ static s64 access_real(struct task *t, int dirfd, struct uptr name, int mode, in
 	if (!real)
 		return -ENOMEM;
 	mine = cred_exchange(t, real);
-	err = access_at(dirfd, name, mode, flags);
+	err = access_at(t, dirfd, name, mode, flags);
 	cred_exchange(t, mine);
 	cred_put(real);
 	return err;
@@ -271,11 +286,11 @@ s64 sys_faccessat2(struct task *t, const struct syscall_args *a)
 	int flags = arg_int(a, 3);
 
 	if (flags & AT_EACCESS)
-		return access_at(arg_int(a, 0), arg_ptr(a, 1), arg_int(a, 2), flags);
+		return access_at(t, arg_int(a, 0), arg_ptr(a, 1), arg_int(a, 2), flags);
 	return access_real(t, arg_int(a, 0), arg_ptr(a, 1), arg_int(a, 2), flags);
 }
 
-static s64 readlink_at(int dirfd, struct uptr name, struct uptr buf, int size)
+static s64 readlink_at(struct task *t, int dirfd, struct uptr name, struct uptr buf, int size)
 {
 	char target[PATH_MAX];
 	struct path p;
@@ -284,19 +299,20 @@ static s64 readlink_at(int dirfd, struct uptr name, struct uptr buf, int size)
 	if (size <= 0)
 		return -EINVAL;
 	/* An empty name reads the link that an O_PATH|O_NOFOLLOW descriptor names. */
+	t->caller.walk_lasts = false;
 	n = user_path(dirfd, name, WALK_EMPTY, &p);
 	if (n)
-		return n;
+		return lasting(t, n, -ENOENT);
 	/* readlink(fd, "") of something else is ENOENT, not EINVAL (fs/stat.c). */
 	n = vfs_readlink(p, target, sizeof(target));
 	path_put(p);
 	if (n < 0)
-		return n;
+		return lasting(t, n, -EINVAL);
 	n = min_of(n, size);
 	return copy_out(buf, target, (size_t)n) ?: n;
 }
 
-s64 sys_readlink(struct task *t unused_arg, const struct syscall_args *a)
+s64 sys_readlink(struct task *t, const struct syscall_args *a)
 {
 	u8 first;
 
@@ -304,10 +320,10 @@ s64 sys_readlink(struct task *t unused_arg, const struct syscall_args *a)
 		return -EFAULT;
 	if (!first)
 		return arg_int(a, 2) <= 0 ? -EINVAL : -ENOENT;
-	return readlink_at(AT_FDCWD, arg_ptr(a, 0), arg_ptr(a, 1), arg_int(a, 2));
+	return readlink_at(t, AT_FDCWD, arg_ptr(a, 0), arg_ptr(a, 1), arg_int(a, 2));
 }
 
-s64 sys_readlinkat(struct task *t unused_arg, const struct syscall_args *a)
+s64 sys_readlinkat(struct task *t, const struct syscall_args *a)
 {
-	return readlink_at(arg_int(a, 0), arg_ptr(a, 1), arg_ptr(a, 2), arg_int(a, 3));
+	return readlink_at(t, arg_int(a, 0), arg_ptr(a, 1), arg_ptr(a, 2), arg_int(a, 3));
 }

@@ -13,6 +13,7 @@
 #include "base/fiber.h"
 #include "fs/vfs/fdtable.h"
 #include "fs/vfs/fs_context.h"
+#include "fs/vfs/name_epoch.h"
 #include "sentry/mm.h"
 #include "sentry/ns_set.h"
 #include "sentry/pid.h"
@@ -154,6 +155,7 @@ void task_set_cred(struct task *t, struct cred *c)
 		t->caller.cred = c;
 	}
 	cred_put(old);
+	name_epoch_end();
 	task_update_identity(t);
 }
 
@@ -180,6 +182,8 @@ void task_set_fs(struct task *t, struct fs_context *fs)
 		old = t->caller.fs;
 		t->caller.fs = fs;
 	}
+	if (fs)
+		name_epoch_end();
 	if (old)
 		fs_context_put(old);
 }

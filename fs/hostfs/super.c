@@ -79,7 +79,7 @@ int hostfs_mount(int fd, const struct hostfs_options *o, struct super **out)
 	err = super_init(&hs->sb, &hostfs_super_ops, "hostfs", o->source ? o->source : "host",
 	                 (u32)sfs.f_type,
 	                 (o->readonly ? MS_RDONLY : 0) | (o->layer ? SB_LOWER : 0) |
-	                     (hostfs_always(hs) ? 0 : SB_ASKS));
+	                     (hostfs_always(hs) ? SB_LASTS : SB_ASKS));
 	if (err)
 		goto fail;
 	err = make_root(hs, fd, &stx);

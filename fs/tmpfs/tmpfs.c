@@ -278,7 +278,8 @@ static int tmpfs_mount(const struct fs_type *type, const char *source, u64 flags
 	int err = fs && sb ? parse_options(&o, data) : -ENOMEM;
 
 	if (!err)
-		err = super_init(sb, &tmpfs_super_ops, type->name, source, TMPFS_MAGIC, flags);
+		err = super_init(sb, &tmpfs_super_ops, type->name, source, TMPFS_MAGIC,
+		                 flags | SB_LASTS);
 	if (err) {
 		free(fs);
 		free(sb);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "base/caller.h"
 #include "fs/notify/inotify.h"
+#include "fs/vfs/name_epoch.h"
 #include "fs/vfs/namei.h"
 #include "fs/vfs/super.h"
 #include "fs/vfs/vfs_internal.h"
@@ -27,9 +28,12 @@ static int do_setattr(struct inode *i, struct dentry *d, struct setattr *s, u32 
 	s->valid |= SET_CTIME;
 	s->ctime = inode_now();
 	err = i->ops->setattr(i, s);
-	if (!err)
-		notify_event(i, d, event);
-	return err;
+	if (err)
+		return err;
+	if (s->valid & (SET_MODE | SET_UID | SET_GID))
+		name_epoch_end_in(i->sb);
+	notify_event(i, d, event);
+	return 0;
 }
 
 int vfs_chmod(struct path path, u32 mode)

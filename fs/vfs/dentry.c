@@ -19,6 +19,7 @@
 #include "fs/notify/inotify.h"
 #include "fs/vfs/dentry_internal.h"
 #include "fs/vfs/inode.h"
+#include "fs/vfs/name_epoch.h"
 #include "fs/vfs/vfs_internal.h"
 
 #define DEFAULT_LIMIT 65536
@@ -348,8 +349,10 @@ struct dentry *dentry_add(struct dentry *parent, const char *name, size_t len, s
 	old = peek_hashed(parent, name, len, hash);
 	if (old) {
 		dentry_get(old);
-		if (!old->inode)
+		if (!old->inode && inode) {
 			dentry_set_inode(old, inode);
+			name_epoch_end_in(inode->sb);
+		}
 	} else {
 		dentry_set_inode(d, inode);
 		/* Below a removed directory nothing is cached: it would hold on to what nobody
@@ -372,6 +375,7 @@ void dentry_instantiate(struct dentry *d, struct inode *inode)
 	dcache_write_lock();
 	BUG_ON(d->inode);
 	dentry_set_inode(d, inode);
+	name_epoch_end_in(inode->sb);
 	dcache_write_unlock();
 }
 
@@ -384,6 +388,8 @@ void dentry_unhash(struct dentry *d)
 	if (was)
 		dcache_unhash(d);
 	d->unhashed = true;
+	if (was)
+		name_epoch_end_in(d->parent->inode->sb);
 	dcache_write_unlock();
 	if (was)
 		dentry_put(d);

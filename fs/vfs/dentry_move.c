@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "fs/vfs/dentry_internal.h"
+#include "fs/vfs/inode.h"
+#include "fs/vfs/name_epoch.h"
 #include "fs/vfs/vfs_internal.h"
 
 /* What a rename takes away from a dentry; freed outside the lock. */
@@ -56,6 +58,7 @@ int dentry_move(struct dentry *d, struct dentry *newparent, const char *name, si
 	} else {
 		old = place_set(d, newparent, name, len, heap);
 	}
+	name_epoch_end_in(newparent->inode->sb);
 	dcache_write_unlock();
 	old_place_drop(old);
 	return 0;
@@ -95,6 +98,7 @@ void dentry_exchange(struct dentry *a, struct dentry *b)
 		dcache_hash(a);
 	if (b_hashed)
 		dcache_hash(b);
+	name_epoch_end_in(a->parent->inode->sb);
 	dcache_write_unlock();
 }
 

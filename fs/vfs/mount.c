@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 #include "base/census.h"
 #include "fs/vfs/mount_internal.h"
+#include "fs/vfs/name_epoch.h"
 #include "fs/vfs/super.h"
 
 #define HASH_SIZE 512
@@ -148,6 +149,7 @@ void mount_place(struct mount *m, struct mount *parent, struct dentry *d)
 	atomic_fetch_add(&d->mounts, 1);
 	LIST_INSERT_HEAD(&buckets[place_hash(parent, d)], m, hash_link);
 	TAILQ_INSERT_TAIL(&parent->children, m, child_link);
+	name_epoch_end();
 }
 
 void mount_unplace(struct mount *m)
@@ -159,6 +161,7 @@ void mount_unplace(struct mount *m)
 	m->gone_mountpoint = m->mountpoint;
 	m->parent = NULL;
 	m->mountpoint = NULL;
+	name_epoch_end();
 }
 
 struct mount *mount_next(struct mount *m, struct mount *top)

@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include "fs/vfs/inode.h"
 #include "fs/vfs/mount_internal.h"
+#include "fs/vfs/name_epoch.h"
 #include "fs/vfs/super.h"
 
 static bool same_kind(struct dentry *a, struct dentry *b)
@@ -175,6 +176,8 @@ int mount_detach(struct mount_ns *ns, struct path at, int flags)
 		err = -EAGAIN;
 	else
 		mount_take_out(m, &gone);
+	if (err == -EAGAIN)
+		name_epoch_end(); /* what uses it from now on is to be seen here */
 	lock_release(&mounts_lock);
 	mount_drop_list(&gone);
 	return err;
@@ -208,6 +211,8 @@ int mount_remount(struct mount_ns *ns, struct path at, u64 flags, bool bind, con
 	if (!err && !bind)
 		__atomic_store_n(&sb->flags, (sb->flags & ~(u64)MS_RDONLY) | (flags & MS_RDONLY),
 		                 __ATOMIC_RELAXED);
+	if (!err)
+		name_epoch_end();
 	lock_release(&mounts_lock);
 	return err;
 }

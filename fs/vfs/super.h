@@ -74,6 +74,8 @@ must_check int super_init(struct super *sb, const struct super_ops *ops, const c
 /* Another: who would make a name hears that there is none, before it is asked what he may do
  * (proc). */
 #define SB_NO_NEGATIVE (1ULL << 42)
+/* Another: its names and attributes change by calls of the VFS alone (fs/vfs/name_epoch.h). */
+#define SB_LASTS (1ULL << 43)
 struct super *super_get(struct super *sb);
 void super_put(struct super *sb);
 

@@ -15,6 +15,7 @@
 #include "base/caller.h"
 #include "fs/vfs/fs_context.h"
 #include "fs/vfs/inode.h"
+#include "fs/vfs/name_epoch.h"
 #include "fs/vfs/namei.h"
 #include "fs/vfs/super.h"
 #include "fs/vfs/walk_internal.h"
@@ -60,11 +61,28 @@ static int walker_to_root(struct walker *w)
 	return err;
 }
 
+/* What leads on from here is decided by more than what the name epoch tells of. */
+static void lasts_not(struct walker *w)
+{
+	w->caller->walk_lasts = false;
+}
+
+static void lasts_if_told(struct walker *w)
+{
+	const struct super *sb = dentry_inode(w->cur.dentry)->sb;
+
+	if (!(__atomic_load_n(&sb->flags, __ATOMIC_RELAXED) & SB_LASTS))
+		lasts_not(w);
+}
+
 int walker_init(struct walker *w, struct path base, const char *name, int flags)
 {
-	struct fs_context *fs = caller()->fs;
+	struct caller *c = caller();
+	struct fs_context *fs = c->fs;
 
-	*w = (struct walker){.rest = name, .flags = flags, .cred = caller_cred()};
+	*w = (struct walker){.rest = name, .flags = flags, .caller = c, .cred = c->cred};
+	c->walk_epoch = name_epoch();
+	c->walk_lasts = *name == '/';
 	if (!*name && !(flags & WALK_EMPTY))
 		return -ENOENT;
 	if (*name == '/' && fs && !scoped(w)) {
@@ -304,6 +322,7 @@ int walker_follow(struct walker *w, struct path link, bool last)
 	if (err)
 		return err;
 	path_accessed(link, i);
+	lasts_not(w);
 	if (i->ops->get_link)
 		return jump(w, i);
 	err = prepend_target(w, i);
@@ -453,6 +472,7 @@ int walker_parent(struct walker *w)
 		const char *name, *end, *next;
 		int err;
 
+		lasts_if_told(w);
 		err = walk_cached(w);
 		if (err)
 			return err;
@@ -521,6 +541,8 @@ int walk_for_attr(struct path base, const char *name, int flags, struct path *ou
 		err = walker_follow(&w, child, true);
 		path_put(child);
 	}
+	if (!err)
+		lasts_if_told(&w);
 	if (!err && must_be_dir && !inode_is_dir(dentry_inode(w.cur.dentry)))
 		err = -ENOTDIR;
 	if (!err)

@@ -24,6 +24,7 @@ struct walker {
 	int flags;        /* WALK_* */
 	int links;        /* followed so far */
 	bool whole; /* the driver wants the result, so the cache may take the last name, too */
+	struct caller *caller;
 	const struct cred *cred;
 	enum last_type type;
 	const char *last;

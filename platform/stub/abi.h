@@ -100,6 +100,7 @@ enum stub_verb {
 #define REPLY_REGS_CHANGED 1u /* apply all registers, not rax alone */
 #define REPLY_RESET_FPU    2u
 #define REPLY_OPS_ONLY     4u /* then come back: guest code does not run */
+#define REPLY_LASTS        8u /* the stub may give this answer again, while the epoch is `epoch` */
 
 struct stub_op {
 	/* Most operations: one line. */
@@ -131,7 +132,7 @@ struct stub_reply {
 	u32 ops;
 	u32 files; /* how many of the ops have a file coming */
 	u32 segments;
-	u32 pad;
+	u32 epoch;
 	u64 seq; /* echoed in ops_done when the operations have been carried out */
 	struct stub_segment segment[STUB_OUT_SEGMENTS]; /* one of them in the state's line */
 	u64 arg[4];
@@ -142,6 +143,30 @@ struct stub_reply {
 		struct stub_frame frame;
 	};
 };
+
+/* A call about a name: all that its answer depends on but the name itself. */
+struct name_call {
+	u64 hash;  /* of all of it */
+	u64 flags; /* of the call */
+	u32 nr;    /* 0: not such a call */
+	u32 len;   /* of the name, with the NUL */
+};
+/* Answers that have been given once: a call that is made again is worth being kept. */
+#define NAME_MARKS 64
+
+/* An answer that lasts, in the stub's private memory: names.c. */
+struct name_answer {
+	struct name_call call;
+	u32 epoch;
+	u32 tid; /* whose: each thread has its own, and a forked child not its parent's */
+	s32 answer;
+	u32 pad;
+	u8 name[88];
+};
+#define NAME_ANSWERS 256
+_Static_assert(sizeof(struct name_answer) == 128 &&
+                   NAME_ANSWERS * sizeof(struct name_answer) == STUB_NAMES_STEP,
+               "layout.h says how much a thread has");
 
 struct stub_context {
 	/*
@@ -176,6 +201,10 @@ struct stub_context {
 	/* Descriptors that it may answer for, while shared->fd_word[fd_word] is fd_seen. */
 	u32 fd_word, fd_seen;
 	u8 fd_answers[PLATFORM_FD_ANSWERS];
+	/* What names.c keeps of the call about a name that was asked last, and of answers. */
+	struct name_call name_call;
+	u32 names_kept;
+	u8 name_marks[NAME_MARKS];
 	_Alignas(64) struct stub_request request;
 	/* With what most requests and replies say in its line. */
 	_Alignas(64) _Atomic u32 state;
@@ -236,6 +265,7 @@ struct stub_shared {
 	/* 1 + the CPU of the only worker, when it last looked around; 0: there are several. */
 	_Atomic u32 worker_cpu;
 	_Alignas(64) _Atomic u32 fd_word[PLATFORM_FD_WORDS];
+	_Alignas(64) _Atomic u32 name_epoch;
 	/* uname(2); the number is odd while they change. */
 	_Alignas(64) _Atomic u32 names_seq;
 	struct new_utsname names;

@@ -104,6 +104,15 @@ bool marshal_deliver(const struct stub_context *ctx, const struct stub_reply *re
 /* direct.c: calls that need no sentry. True if the call has been answered in mc->rax. */
 bool direct_call(struct stub_context *ctx, struct host_sigcontext *mc, u64 nr);
 
+/* names.c */
+/*
+ * The call has been marshalled: true if it has been answered in mc->rax. Otherwise it is the one
+ * that name_keep() is about.
+ */
+bool name_answer(struct stub_context *ctx, struct host_sigcontext *mc, u64 nr, u32 segments);
+/* The sentry's answer to that call holds as long as names are those of the epoch. */
+void name_keep(struct stub_context *ctx, s64 answer, u32 epoch);
+
 /* hostops.c */
 /* Receives count files that the sentry sent in one message; -1 where none came. */
 void receive_files(s32 *fd, u32 count);

@@ -144,6 +144,9 @@ static bool request_call(struct stub_context *ctx, struct host_sigcontext *mc, u
 	/* As ptrace shows it: a call that nobody implements. */
 	mc->rax = (u64)-ENOSYS;
 	segments = marshal_call(ctx, mc, nr);
+	ctx->name_call.nr = 0;
+	if (ctx->direct && !sampled && name_answer(ctx, mc, nr, segments))
+		return false;
 	registers_save(&ctx->request.regs, mc, nr);
 	request_arguments(&ctx->call, mc, nr, segments, !sample);
 	return true;
@@ -299,6 +302,8 @@ static bool resume(struct stub_context *ctx, struct host_sigcontext *mc, struct 
 		request_interrupt(ctx, frame);
 		return false;
 	}
+	if (flags & REPLY_LASTS)
+		name_keep(ctx, (s64)reply->rax, reply->epoch);
 	ctx->state = STUB_GUEST;
 	return true;
 }
@@ -308,7 +313,7 @@ static bool needs_frame(u32 verb, u32 flags)
 {
 	switch (verb) {
 	case VERB_RESUME:
-		return flags != 0;
+		return flags & ~REPLY_LASTS;
 	case VERB_FORK:
 	case VERB_CLONE:
 	case VERB_FRAME_PUSH:

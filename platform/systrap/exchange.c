@@ -479,6 +479,12 @@ int thread_run(struct platform_thread *pt, struct event *event, int *failed_op)
 	if (pt->ops_only)
 		reply->flags |= REPLY_OPS_ONLY;
 	pt->ops_only = false;
+	/* What the call's answer was, and the registers are still those of the call. */
+	if (t->answer_lasts && !reply->flags) {
+		reply->flags = REPLY_LASTS;
+		reply->epoch = t->answer_epoch;
+	}
+	t->answer_lasts = false;
 	reply->rax = pt->regs.rax;
 	guestmem_reply(t);
 

@@ -164,6 +164,18 @@ static void answer_fd(struct platform_thread *pt, unsigned fd, u32 answers, u32 
 	ctx->fd_answers[fd % PLATFORM_FD_ANSWERS] = (u8)answers;
 }
 
+static _Atomic u32 *name_word(void)
+{
+	return &systrap.shared->name_epoch;
+}
+
+static void answer_lasts(struct platform_thread *pt, u32 seen)
+{
+	struct systrap_thread *t = systrap_thread(pt);
+	t->answer_lasts = true;
+	t->answer_epoch = seen;
+}
+
 const struct platform_ops systrap_platform = {
     .name = "systrap",
     .unsupported = systrap_unsupported,
@@ -188,6 +200,8 @@ const struct platform_ops systrap_platform = {
     .fd_words = fd_words,
     .answer_fd = answer_fd,
     .forget_fds = forget_fds,
+    .name_word = name_word,
+    .answer_lasts = answer_lasts,
     .usage = thread_usage,
     .space_cpu_time = space_cpu_time,
     .run = thread_run,

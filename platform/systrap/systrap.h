@@ -72,6 +72,10 @@ struct systrap_thread {
 	unsigned ins, outs;
 	u32 window_used;
 
+	/* The next reply's answer lasts, as it was found in that epoch of names. */
+	bool answer_lasts;
+	u32 answer_epoch;
+
 	struct permits *permits; /* permit.c; NULL: not asked for */
 
 	u32 patch_steps; /* of the space when a fetch was last tried again */

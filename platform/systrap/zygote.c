@@ -124,6 +124,8 @@ static void script_write(struct script *s, u64 bounce, const struct vdso *v,
 	    (u64)files->params, 0);
 	say(s, SYS_mmap, STUB_STACKS, STUB_STACKS_SIZE, rw, fixed | MAP_ANONYMOUS | MAP_NORESERVE,
 	    (u64)-1, 0);
+	say(s, SYS_mmap, STUB_NAMES, STUB_NAMES_SIZE, rw, fixed | MAP_ANONYMOUS | MAP_NORESERVE,
+	    (u64)-1, 0);
 	say(s, SYS_mmap, STUB_CONTEXTS, STUB_CONTEXTS_SIZE, rw, MAP_FIXED | MAP_SHARED,
 	    (u64)files->contexts, 0);
 	say(s, SYS_madvise, STUB_CONTEXTS, STUB_CONTEXTS_SIZE, MADV_DONTFORK, 0, 0, 0);

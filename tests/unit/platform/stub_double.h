@@ -43,7 +43,7 @@ static void map_at(u64 addr, u64 n)
  * themselves. */
 #define GUEST_PAGE 0x10000000UL
 
-static struct stub_context *context_create(void)
+static unused_arg struct stub_context *context_create(void)
 {
 	return aligned_alloc(STUB_HEADER_SIZE, sizeof(struct stub_context));
 }
