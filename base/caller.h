@@ -22,10 +22,11 @@ struct caller {
 	s32 tid;
 	/*
 	 * Of the last walk to a name: the name epoch when it began (fs/vfs/name_epoch.h), and
-	 * whether nothing but that decides what it found.
+	 * whether nothing but that decides what it found. Several threads may walk as the sentry
+	 * itself, and do not look at these.
 	 */
-	u32 walk_epoch;
-	bool walk_lasts;
+	_Atomic u32 walk_epoch;
+	_Atomic bool walk_lasts;
 	u64 fsize_limit;  /* RLIMIT_FSIZE, bytes */
 	u64 nofile_limit; /* RLIMIT_NOFILE, descriptors */
 	/* Called when a write hits fsize_limit (SIGXFSZ), or a pipe has no reader (SIGPIPE). */

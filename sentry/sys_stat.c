@@ -35,6 +35,12 @@ static s64 lasting(struct task *t, s64 answer, s64 also)
 	return answer;
 }
 
+/* Before the walk that such an answer is to come of. */
+static void answer_begins(struct task *t)
+{
+	atomic_store_explicit(&t->caller.walk_lasts, false, memory_order_relaxed);
+}
+
 static void stat_fill(struct stat *st, const struct inode *i, const struct attr *a)
 {
 	const struct user_ns *u = caller_cred()->user_ns;
@@ -77,7 +83,7 @@ static s64 stat_at(struct task *t, int dirfd, struct uptr name, struct uptr buf,
 
 	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT))
 		return -EINVAL;
-	t->caller.walk_lasts = false;
+	answer_begins(t);
 	err = user_object(dirfd, name, wf, &o);
 	if (err)
 		return lasting(t, err, -ENOENT);
@@ -236,7 +242,7 @@ static s64 access_at(struct task *t, int dirfd, struct uptr name, int mode, int 
 		return -EINVAL;
 	if (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
-	t->caller.walk_lasts = false;
+	answer_begins(t);
 	err = user_path(dirfd, name, wf, &p);
 	if (!err) {
 		err = vfs_access(p, mode);
@@ -299,7 +305,7 @@ static s64 readlink_at(struct task *t, int dirfd, struct uptr name, struct uptr 
 	if (size <= 0)
 		return -EINVAL;
 	/* An empty name reads the link that an O_PATH|O_NOFOLLOW descriptor names. */
-	t->caller.walk_lasts = false;
+	answer_begins(t);
 	n = user_path(dirfd, name, WALK_EMPTY, &p);
 	if (n)
 		return lasting(t, n, -ENOENT);

@@ -64,7 +64,7 @@ static int walker_to_root(struct walker *w)
 /* What leads on from here is decided by more than what the name epoch tells of. */
 static void lasts_not(struct walker *w)
 {
-	w->caller->walk_lasts = false;
+	atomic_store_explicit(&w->caller->walk_lasts, false, memory_order_relaxed);
 }
 
 static void lasts_if_told(struct walker *w)
@@ -81,8 +81,8 @@ int walker_init(struct walker *w, struct path base, const char *name, int flags)
 	struct fs_context *fs = c->fs;
 
 	*w = (struct walker){.rest = name, .flags = flags, .caller = c, .cred = c->cred};
-	c->walk_epoch = name_epoch();
-	c->walk_lasts = *name == '/';
+	atomic_store_explicit(&c->walk_epoch, name_epoch(), memory_order_relaxed);
+	atomic_store_explicit(&c->walk_lasts, *name == '/', memory_order_relaxed);
 	if (!*name && !(flags & WALK_EMPTY))
 		return -ENOENT;
 	if (*name == '/' && fs && !scoped(w)) {
