@@ -196,6 +196,79 @@ Test(tmpfs, size_limit)
 	tmpfs_set_global_limit(~0ULL);
 }
 
+/* What a file of this name can still have, in pages: it is made as large as goes, and removed. */
+static u64 room_at(const char *name)
+{
+	static char page[4096];
+	struct file *f = must_open(name, O_CREAT | O_RDWR);
+	u64 n = 0;
+
+	while (n < 1000 && pwrite_buf(f, page, sizeof(page), n * 4096) == 4096)
+		n++;
+	fails(ENOSPC, pwrite_buf(f, page, 1, n * 4096));
+	file_put(f);
+	ok(vfs_unlink(HERE, name));
+	return n;
+}
+
+static u64 used_at(const char *mount)
+{
+	struct path p = must_walk(mount, 0);
+	struct statfs st;
+
+	ok(vfs_statfs(p, &st));
+	path_put(p);
+	return st.f_blocks - st.f_bfree;
+}
+
+static struct file *with_pages(const char *name, u64 n)
+{
+	struct file *f = must_open(name, O_CREAT | O_RDWR);
+
+	ok(file_fallocate(f, 0, 0, n * 4096));
+	return f;
+}
+
+/* One limit for all mounts, each of which could have more than that by its own. */
+Test(tmpfs, global_limit)
+{
+	struct file *f;
+
+	ok(vfs_mkdir(HERE, "a", 0755));
+	ok(vfs_mkdir(HERE, "b", 0755));
+	ok(mount_tmpfs("a", "size=1m", 0));
+	ok(mount_tmpfs("b", "size=1m", 0));
+	tmpfs_set_global_limit(tmpfs_global_used() + 16 * 4096);
+	cr_assert_eq(room_at("a/f"), 16);
+	f = with_pages("a/f", 10);
+	cr_assert_eq(room_at("b/f"), 6);
+	cr_assert_eq(room_at("f"), 6);
+	/* A failure takes nothing along, neither of all nor of the mount's own. */
+	fails(ENOSPC, file_fallocate(f, 0, 0, 17 * 4096));
+	cr_assert_eq(room_at("b/f"), 6);
+	cr_assert_eq(used_at("a"), 10);
+	cr_assert_eq(used_at("b"), 0);
+	ok(vfs_ftruncate(f, 7 * 4096));
+	cr_assert_eq(room_at("b/f"), 9);
+	ok(file_fallocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4096, 2 * 4096));
+	cr_assert_eq(room_at("b/f"), 11);
+	/* Removed and still open. */
+	ok(vfs_unlink(HERE, "a/f"));
+	cr_assert_eq(room_at("b/f"), 11);
+	file_put(f);
+	cr_assert_eq(room_at("b/f"), 16);
+	file_put(with_pages("a/g", 12));
+	cr_assert_eq(room_at("b/f"), 4);
+	ok(umount_name("a", 0));
+	cr_assert_eq(room_at("b/f"), 16);
+	/* Files without a name, as of memfd_create(2), count, too. */
+	ok(tmpfs_memfd_create("m", 0, &f));
+	ok(file_fallocate(f, 0, 0, 5 * 4096));
+	cr_assert_eq(room_at("b/f"), 11);
+	file_put(f);
+	tmpfs_set_global_limit(~0ULL);
+}
+
 Test(tmpfs, options)
 {
 	struct super *sb;
