@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/census.h"
+#include "base/hash_bytes.h"
 #include "base/sanitizer.h"
 #include "base/host.h"
 #include "fs/notify/inotify.h"
@@ -102,18 +103,9 @@ static u64 hash_key(void)
 
 u32 dentry_name_hash(const void *salt, const char *name, size_t len)
 {
-	u64 h = hash_key() ^ ((uintptr_t)salt >> 6) * 0x9e3779b97f4a7c15ULL, w;
+	u64 seed = hash_key() ^ ((uintptr_t)salt >> 6) * 0x9e3779b97f4a7c15ULL;
 
-	for (; len >= 8; name += 8, len -= 8) {
-		memcpy(&w, name, 8);
-		h = (h ^ w) * 0xff51afd7ed558ccdULL;
-		h ^= h >> 32;
-	}
-	w = len;
-	for (; len; name++, len--)
-		w = w << 8 | (unsigned char)*name;
-	h = (h ^ w) * 0xc4ceb9fe1a85ec53ULL;
-	return (u32)(h >> 32);
+	return (u32)(hash_bytes(seed, name, len) >> 32);
 }
 
 static struct dentry *dentry_alloc(const char *name, size_t len)

@@ -8,22 +8,15 @@
  * All of it is about what the sentry has told this thread, and lies in the guest's memory: who
  * changes it lies only to itself.
  */
+#include "base/hash_bytes.h"
 #include "platform/stub/stub.h"
 
 /* Of all that the answer depends on: several calls may ask about one name. */
 static u64 call_hash(const struct name_call *c, const u8 *name)
 {
-	u64 h = ((u64)c->nr << 32 ^ c->flags) * 0x9e3779b97f4a7c15ULL, w;
-	u32 len = c->len;
+	u64 seed = ((u64)c->nr << 32 ^ c->flags) * 0x9e3779b97f4a7c15ULL;
+	u64 h = hash_bytes(seed, name, c->len);
 
-	for (; len >= 8; name += 8, len -= 8) {
-		memcpy(&w, name, 8);
-		h = (h ^ w) * 0xff51afd7ed558ccdULL;
-		h ^= h >> 32;
-	}
-	for (w = 0; len; name++, len--)
-		w = w << 8 | *name;
-	h = (h ^ w) * 0xc4ceb9fe1a85ec53ULL;
 	return h ^ h >> 29;
 }
 
