@@ -307,11 +307,11 @@ static s64 readlink_at(struct task *t, int dirfd, struct uptr name, struct uptr 
 	/* An empty name reads the link that an O_PATH|O_NOFOLLOW descriptor names. */
 	answer_begins(t);
 	n = user_path(dirfd, name, WALK_EMPTY, &p);
-	if (n)
-		return lasting(t, n, -ENOENT);
-	/* readlink(fd, "") of something else is ENOENT, not EINVAL (fs/stat.c). */
-	n = vfs_readlink(p, target, sizeof(target));
-	path_put(p);
+	if (!n) {
+		/* readlink(fd, "") of something else is ENOENT, not EINVAL (fs/stat.c). */
+		n = vfs_readlink(p, target, sizeof(target));
+		path_put(p);
+	}
 	if (n < 0)
 		return lasting(t, n, -EINVAL);
 	n = min_of(n, size);

@@ -109,14 +109,14 @@ static bool layers_ok(struct super *const lower[], unsigned nlower, const struct
 	return true;
 }
 
-/* What is true of all layers is true of the overlay. */
-static u64 common_flags(struct super *const lower[], unsigned nlower, const struct super *upper)
+/* SB_LASTS, if that is true of all layers. */
+static u64 lasts(struct super *const lower[], unsigned nlower, const struct super *upper)
 {
-	u64 flags = upper ? upper->flags : MS_RDONLY | SB_LASTS;
+	u64 all = upper ? upper->flags : SB_LASTS;
 
 	for (unsigned i = 0; i < nlower; i++)
-		flags &= lower[i]->flags | MS_RDONLY;
-	return flags & (MS_RDONLY | SB_LASTS);
+		all &= lower[i]->flags;
+	return all & SB_LASTS;
 }
 
 int overlay_mount(struct super *const lower[], unsigned nlower, struct super *upper,
@@ -135,7 +135,8 @@ int overlay_mount(struct super *const lower[], unsigned nlower, struct super *up
 	err = ov->lower ? 0 : -ENOMEM;
 	if (!err) {
 		err = super_init(&ov->sb, &overlay_super_ops, "overlay", "overlay",
-		                 OVERLAYFS_SUPER_MAGIC, common_flags(lower, nlower, upper));
+		                 OVERLAYFS_SUPER_MAGIC,
+		                 (upper ? 0 : MS_RDONLY) | lasts(lower, nlower, upper));
 		if (err)
 			overlay_tables_destroy(ov);
 	}

@@ -170,14 +170,15 @@ int mount_detach(struct mount_ns *ns, struct path at, int flags)
 		err = -EBUSY;
 	/*
 	 * The first MNT_EXPIRE only marks. The mark survives one put, the one with
-	 * which this caller gives up its path; each further use takes it back.
+	 * which this caller gives up its path; each further use takes it back, so that none may
+	 * be answered from memory.
 	 */
-	else if ((flags & MNT_EXPIRE) && atomic_exchange(&m->expiry, 2) == 0)
+	else if ((flags & MNT_EXPIRE) && atomic_exchange(&m->expiry, 2) == 0) {
+		name_epoch_end();
 		err = -EAGAIN;
-	else
+	} else {
 		mount_take_out(m, &gone);
-	if (err == -EAGAIN)
-		name_epoch_end(); /* what uses it from now on is to be seen here */
+	}
 	lock_release(&mounts_lock);
 	mount_drop_list(&gone);
 	return err;

@@ -1,8 +1,8 @@
 /*
  * The name epoch: a number that changes whenever what an absolute name leads to, or who may go
- * there, might be something else than before: names, owners, modes and access lists, mounts, roots,
- * credentials. So an answer about a name that was found while the epoch was e is still right while
- * it is e, and whoever can see the number may repeat it (platform/platform.h).
+ * there, might be something else than before: names, owners, modes, mounts, roots, credentials. So
+ * an answer about a name that was found while the epoch was e is still right while it is e, and
+ * whoever can see the number may repeat it (platform/platform.h).
  *
  * That holds for file systems whose names and attributes change by the VFS alone (SB_LASTS); others
  * are asked each time, and change nothing here.
