@@ -223,12 +223,25 @@ static void names_change(void)
 
 /* --- who may ------------------------------------------------------------------------- */
 
-static void rights_change(void)
+static void tree_make(void)
 {
 	mkdir(at("d"), 0755);
 	mkdir(at("d/d"), 0755);
 	make("d/f");
 	make("d/d/f");
+}
+
+static void tree_remove(void)
+{
+	unlink(at("d/d/f"));
+	rmdir(at("d/d"));
+	unlink(at("d/f"));
+	rmdir(at("d"));
+}
+
+static void rights_change(void)
+{
+	tree_make();
 	chmod(at("d/f"), 0644);
 	look("rights");
 	STEP(chmod(at("d/f"), 0755));
@@ -244,10 +257,7 @@ static void rights_change(void)
 		RES(syscall(SYS_setresuid, -1, 0, -1));
 		look("myself");
 	}
-	unlink(at("d/d/f"));
-	rmdir(at("d/d"));
-	unlink(at("d/f"));
-	rmdir(at("d"));
+	tree_remove();
 }
 
 /* The asker is user 65534; root changes what that one may. */
@@ -261,15 +271,12 @@ static void rights_of_another(void)
 		return;
 	asker_init(a);
 	chmod(base, 0755);
-	mkdir(at("d"), 0755);
-	mkdir(at("d/d"), 0755);
-	make("d/f");
-	make("d/d/f");
+	tree_make();
 	pid = fork_child();
 	if (pid == 0) {
-		if (setgroups(0, NULL) || setresgid(65534, 65534, 65534) ||
-		    setresuid(65534, 65534, 65534))
-			die("setresuid");
+		if (setgroups(0, NULL))
+			die("setgroups");
+		become_nobody();
 		asker_loop(a);
 		_exit(0);
 	}
@@ -289,10 +296,7 @@ static void rights_of_another(void)
 	OTHER(fchmodat(AT_FDCWD, at("d/d/f"), 0777, 0));
 	ends(a);
 	waitpid(pid, NULL, 0);
-	unlink(at("d/d/f"));
-	rmdir(at("d/d"));
-	unlink(at("d/f"));
-	rmdir(at("d"));
+	tree_remove();
 	munmap(a, 4096);
 }
 
@@ -499,12 +503,6 @@ static void odd_ones(void)
 	RES(access("/proc/self/fd/700", F_OK));
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *f)
-{
-	(void)st, (void)type, (void)f;
-	return remove(path);
-}
-
 static void in_folder(const char *template)
 {
 	struct asker *shared =
@@ -540,7 +538,7 @@ static void in_folder(const char *template)
 		_exit(0);
 	}
 	wait(NULL);
-	nftw(base, remove_one, 10, FTW_DEPTH | FTW_PHYS);
+	nftw(base, compat_remove, 10, FTW_DEPTH | FTW_PHYS);
 	munmap(shared, 8192);
 }
 
