@@ -1,8 +1,5 @@
 /*
- * Open regular files. Data moves straight between the host's page cache and
- * the guest's window where it can; small reads of files that never change come
- * from the read cache. What the host has in memory is read at once; for the rest the
- * fiber waits while the blocking pool reads.
+ * Open regular files: writing, mappings, opening and the end. How they are read: file_read.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,198 +9,17 @@
 #include "base/blocking.h"
 #include "base/host.h"
 #include "fs/hostfs/hostfs_internal.h"
-#include "fs/hostfs/read_cache.h"
 #include "fs/vfs/namei.h"
 
-/* One host call moves at most this much: a fiber should not hold its worker for long. */
-#define CHUNK  (1UL << 20)
 #define BOUNCE (64UL << 10)
-/* Files up to this size are cached whole, however they are read. */
-#define SMALL_FILE (4 * READ_BLOCK)
 
 enum { PIN_READ = 1, PIN_WRITE = 2 };
 
-struct hostfs_file {
-	_Atomic u64 next; /* where a sequential reader goes on */
-	_Atomic u32 pins; /* PIN_*: mappings hold the slot for the life of the file */
-	struct fd_slot *pinned[2];
-};
-
 struct io_job {
 	int fd;
-	void *buf;
-	size_t n;
 	u64 pos, len;
 	int mode;
 };
-
-static s64 pread_job(void *arg)
-{
-	struct io_job *j = arg;
-
-	return host_pread(j->fd, j->buf, j->n, j->pos);
-}
-
-static ssize_t host_read_at(int fd, void *buf, size_t n, u64 pos)
-{
-	struct io_job job = {.fd = fd, .buf = buf, .n = n, .pos = pos};
-	ssize_t got = host_preadv2(fd, buf, n, (s64)pos, RWF_NOWAIT);
-
-	if (got == -EAGAIN)
-		return blocking_call(pread_job, &job);
-	/* Not every file system can tell; those that cannot are mostly in memory. */
-	if (got == -EOPNOTSUPP)
-		return host_pread(fd, buf, n, pos);
-	return got;
-}
-
-/* --- reading ------------------------------------------------------------------------ */
-
-/* Straight from the host. Bytes moved, or -errno if none were. */
-static ssize_t read_direct(struct hostfs_inode *h, struct uio *dst, u64 pos)
-{
-	struct fd_slot *slot;
-	void *bounce = NULL;
-	size_t done = 0;
-	ssize_t got = 0;
-	int fd = hostfs_read_fd(h, &slot, false);
-
-	if (fd < 0)
-		return fd;
-	while (dst->resid) {
-		size_t n = min_of(dst->resid, CHUNK);
-		void *p = uio_reserve(dst, &n);
-
-		if (p) {
-			got = host_read_at(fd, p, n, pos + done);
-			if (got > 0)
-				uio_advance(dst, (size_t)got);
-		} else {
-			n = min_of(dst->resid, BOUNCE);
-			if (!bounce)
-				bounce = malloc(min_of(dst->resid, BOUNCE));
-			got = bounce ? host_read_at(fd, bounce, n, pos + done) : -ENOMEM;
-			if (got > 0)
-				got = uio_write(dst, bounce, (size_t)got);
-		}
-		if (got <= 0)
-			break;
-		done += (size_t)got;
-		if (dst->faulted)
-			break;
-	}
-	free(bounce);
-	fd_slot_put(slot);
-	return done ? (ssize_t)done : got;
-}
-
-/*
- * Reads block index from the host into the cache. *out with a reference. Where an unchanging file
- * ends is known: the host need not be asked for more, only to hear that there is none.
- */
-static int block_fill(struct hostfs_inode *h, u64 index, struct read_block **out)
-{
-	u64 size = inode_size(&h->inode), from = index * READ_BLOCK;
-	u32 want = (u32)min_of((u64)READ_BLOCK, size > from ? size - from : 0);
-	struct read_block *b = read_block_create(h, index, want);
-	struct fd_slot *slot;
-	ssize_t got = 0;
-	int fd;
-
-	if (!b)
-		return -ENOMEM;
-	fd = hostfs_read_fd(h, &slot, false);
-	if (fd >= 0) {
-		while (b->len < want) {
-			got = host_read_at(fd, b->data + b->len, want - b->len, from + b->len);
-			if (got <= 0)
-				break;
-			b->len += (u32)got;
-		}
-		fd_slot_put(slot);
-	}
-	if (fd < 0 || got < 0) {
-		read_block_put(b);
-		return fd < 0 ? fd : (int)got;
-	}
-	read_cache_add(b);
-	*out = b;
-	return 0;
-}
-
-/* Sizes of 0 are not believed: files of the host's /proc and /sys have them. */
-static bool worth_caching(const struct hostfs_inode *h, const struct hostfs_file *hf, u64 pos,
-                          size_t n)
-{
-	u64 size = h->inode.attr.size;
-
-	if (n >= READ_BLOCK || size == 0)
-		return false;
-	return size <= SMALL_FILE || pos < READ_BLOCK ||
-	       atomic_load_explicit(&hf->next, memory_order_relaxed) == pos;
-}
-
-/* Of an unchanging file. *end: nothing follows what was moved. */
-static ssize_t read_cached(struct hostfs_inode *h, const struct hostfs_file *hf, struct uio *dst,
-                           u64 pos, bool *end)
-{
-	size_t done = 0;
-	ssize_t moved = 0;
-	u64 size = inode_size(&h->inode);
-
-	*end = false;
-	while (dst->resid && !dst->faulted && !*end) {
-		u64 index = (pos + done) / READ_BLOCK;
-		u32 off = (u32)((pos + done) % READ_BLOCK), n;
-		struct read_block *b = read_cache_find(h, index);
-		int err = 0;
-
-		if (!b && !worth_caching(h, hf, pos, dst->resid))
-			break;
-		if (!b && pos + done >= size) {
-			*end = true;
-			break;
-		}
-		if (!b)
-			err = block_fill(h, index, &b);
-		if (err) {
-			moved = err;
-			break;
-		}
-		n = (u32)min_of((size_t)(b->len > off ? b->len - off : 0), dst->resid);
-		*end = b->len < READ_BLOCK && off + n >= b->len;
-		moved = n ? uio_write(dst, b->data + off, n) : 0;
-		read_block_put(b);
-		if (moved < 0)
-			break;
-		done += (size_t)moved;
-	}
-	return done ? (ssize_t)done : moved;
-}
-
-static ssize_t hostfs_read(struct file *f, struct uio *dst, u64 *pos)
-{
-	struct hostfs_inode *h = to_hostfs(f->inode);
-	const struct hostfs *hs = hostfs_of(f->inode);
-	struct hostfs_file *hf = f->priv;
-	ssize_t done = 0, more;
-	bool end = false;
-
-	if (hostfs_always(hs) && hs->opt.readonly)
-		done = read_cached(h, hf, dst, *pos, &end);
-	if (done >= 0 && !end && dst->resid && !dst->faulted) {
-		more = read_direct(h, dst, *pos + (u64)done);
-		if (more > 0)
-			done += more;
-		else if (!done)
-			done = more;
-	}
-	if (done > 0) {
-		*pos += (u64)done;
-		atomic_store_explicit(&hf->next, *pos, memory_order_relaxed);
-	}
-	return done;
-}
 
 /* --- writing ------------------------------------------------------------------------ */
 
@@ -389,6 +205,7 @@ static void hostfs_file_release(struct file *f)
 	for (int i = 0; i < 2; i++)
 		if (hf->pinned[i])
 			fd_slot_put(hf->pinned[i]);
+	hostfs_read_end(hf);
 	if (file_readable(f))
 		atomic_fetch_sub(&h->rd.keep, 1);
 	if (file_writable(f))

@@ -92,6 +92,16 @@ static inline bool hostfs_always(const struct hostfs *hs)
 	return hs->opt.cache == HOSTFS_ALWAYS;
 }
 
+struct read_block;
+
+/* An open regular file. */
+struct hostfs_file {
+	_Atomic u64 next;                   /* where a sequential reader goes on */
+	_Atomic(struct read_block *) block; /* kept for what it reads next, or NULL: file_read.c */
+	_Atomic u32 pins; /* mappings hold the slot for the life of the file: file.c */
+	struct fd_slot *pinned[2];
+};
+
 #define HOSTFS_STATX_MASK (STATX_BASIC_STATS | STATX_BTIME)
 
 /* --- inode.c: identity and attributes ---------------------------------------- */
@@ -168,6 +178,12 @@ void hostfs_pin_open(struct hostfs_inode *h);
 must_check int hostfs_openat(int dirfd, const char *name, u32 flags, u32 mode);
 /* A single component that stays where it is: not empty, no slash, not "." or "..". */
 bool hostfs_name_ok(const char *name);
+
+/* --- file_read.c ---------------------------------------------------------------- */
+
+ssize_t hostfs_read(struct file *f, struct uio *dst, u64 *pos);
+/* At the end of the file: gives back what reading has left with it. */
+void hostfs_read_end(struct hostfs_file *hf);
 
 /* --- namespace.c, attr.c, file.c, dir.c -------------------------------------- */
 

@@ -1,9 +1,13 @@
 #include <stdlib.h>
+#include <string.h>
 #include "base/lock.h"
 #include "fs/hostfs/hostfs_internal.h"
 #include "fs/hostfs/read_cache.h"
 
 #define CACHE_BYTES (16UL << 20)
+/* A quarter of the bits may be set: one in four that is new passes for known then, at worst. */
+#define MISSED_BITS 65536u
+#define MISSED_MAX  (MISSED_BITS / 4)
 
 TAILQ_HEAD(block_list, read_block);
 
@@ -12,6 +16,9 @@ static struct lock cache_lock = LOCK_INIT(RANK_OBJECT);
 static struct hash_table blocks = HASH_TABLE_INIT(blocks);
 static struct block_list all_blocks = TAILQ_HEAD_INITIALIZER(all_blocks);
 static size_t bytes_cached;
+/* What was looked for in vain, a bit for each, more or less: guarded by cache_lock. */
+static u64 missed[MISSED_BITS / 64];
+static u32 missed_count;
 
 static u32 block_hash(u64 dev, u64 ino, u64 index)
 {
@@ -23,12 +30,29 @@ static size_t bytes_of(const struct read_block *b)
 	return sizeof(*b) + b->size;
 }
 
-struct read_block *read_cache_find(const struct hostfs_inode *h, u64 index)
+/* Was it missed before? It is from now on. */
+static bool missed_again_locked(u32 hash)
 {
+	u64 *word = &missed[hash / 64 % array_size(missed)], bit = 1ULL << hash % 64;
+
+	if (*word & bit)
+		return true;
+	if (++missed_count > MISSED_MAX) {
+		memset(missed, 0, sizeof(missed));
+		missed_count = 1;
+	}
+	*word |= bit;
+	return false;
+}
+
+struct read_block *read_cache_find(const struct hostfs_inode *h, u64 index, bool *again)
+{
+	u32 hash = block_hash(h->dev, h->ino, index);
 	struct hash_node *n;
 
+	*again = false;
 	lock_guard(&cache_lock);
-	HASH_TABLE_FOREACH (n, &blocks, block_hash(h->dev, h->ino, index)) {
+	HASH_TABLE_FOREACH (n, &blocks, hash) {
 		struct read_block *b = container_of(n, struct read_block, hash_link);
 
 		if (b->ino == h->ino && b->dev == h->dev && b->index == index &&
@@ -38,6 +62,7 @@ struct read_block *read_cache_find(const struct hostfs_inode *h, u64 index)
 			return b;
 		}
 	}
+	*again = missed_again_locked(hash);
 	return NULL;
 }
 
@@ -119,6 +144,8 @@ void read_cache_drop(void)
 
 	do {
 		lock_acquire(&cache_lock);
+		memset(missed, 0, sizeof(missed));
+		missed_count = 0;
 		b = TAILQ_FIRST(&all_blocks);
 		if (b)
 			take_out_locked(b);

@@ -28,8 +28,12 @@ struct read_block {
 	char data[];
 };
 
-/* The index-th block of h's content with a reference, or NULL. */
-struct read_block *read_cache_find(const struct hostfs_inode *h, u64 index);
+/*
+ * The index-th block of h's content with a reference, or NULL. *again: it has been looked for
+ * before, so it is worth its place; most files are read once, and what is read once would only push
+ * out what is not.
+ */
+struct read_block *read_cache_find(const struct hostfs_inode *h, u64 index, bool *again);
 /* An empty one for the caller to fill, with room for size bytes; NULL: no memory. */
 struct read_block *read_block_create(const struct hostfs_inode *h, u64 index, u32 size);
 /* b is filled: others may find it. The caller keeps its reference. */
@@ -37,5 +41,5 @@ void read_cache_add(struct read_block *b);
 void read_block_put(struct read_block *b);
 /* The memory that it takes, in bytes. */
 size_t read_cache_bytes(void);
-/* Forgets everything, for tests. */
+/* Forgets everything, what was missed too; for tests. */
 void read_cache_drop(void);

@@ -728,12 +728,13 @@ OVERLAY_TEST(unchanged_files_cost_no_host_call)
 	char buf[16];
 
 	mount_it();
-	for (int round = 0; round < 2; round++) {
+	/* Contents are kept when they are read for the second time. */
+	for (int round = 0; round < 3; round++) {
 		calls = host_call_count();
 		view_attr(&v, "tree/sub/leaf");
 		cr_assert_eq(view_read(&v, "tree/sub/leaf", buf, sizeof(buf)), 4);
 		cr_assert_eq(view_file(&v, "tree/none", O_RDONLY, &(struct file *){0}), -ENOENT);
-		if (round)
+		if (round == 2)
 			cr_assert_eq(host_call_count(), calls);
 	}
 }
