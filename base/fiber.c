@@ -320,6 +320,11 @@ void fiber_unpark(struct fiber *f)
 	sched_wake_fiber(f, FIBER_UNPARK);
 }
 
+void fiber_unpark_later(struct fiber *f)
+{
+	sched_wake_fiber_later(f, FIBER_UNPARK);
+}
+
 void fiber_yield(void)
 {
 	struct fiber *f = fiber_self();
@@ -355,8 +360,10 @@ int fiber_sleep(u64 deadline)
 	BUG_ON(!f);
 	if (fiber_interrupted(f))
 		return -EINTR;
-	if (!fiber_has_token(f))
+	if (!fiber_has_token(f)) {
 		tell_guest(f);
+		sched_later_end();
+	}
 	if (deadline == NO_DEADLINE || fiber_has_token(f)) {
 		tokens = fiber_wait(f);
 	} else if (deadline <= time_monotonic()) {

@@ -41,6 +41,12 @@ const char *fiber_name(const struct fiber *f);
 void fiber_park(void);
 /* From any host thread. f must not have ended (its owner knows). */
 void fiber_unpark(struct fiber *f);
+/*
+ * For a fiber that has the more to do the later it runs, by a fiber that is likely to give it more:
+ * it runs when its waker waits, when the only worker finds nothing else to do, or after some 100
+ * us. With several workers, at once.
+ */
+void fiber_unpark_later(struct fiber *f);
 void fiber_yield(void);
 
 /*

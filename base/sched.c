@@ -28,6 +28,8 @@
  */
 #define BACKLOG    2
 #define RUNQ_SPINS 200
+/* What may be put off is put off for so long. */
+#define LATER_NS 100000
 
 /*
  * Every wake-up and every park goes through here, so the lock is cheaper than
@@ -37,9 +39,14 @@
 static struct {
 	_Alignas(64) _Atomic u32 locked;
 	_Atomic u32 len;      /* written under the lock; lets pop skip an empty queue */
-	struct fiber_queue q; /* guarded by the lock */
+	struct fiber_queue q; /* guarded by the lock, as are the next */
+	/* Fibers that are better run later, and since when there have been any. */
+	struct fiber_queue later;
+	u64 later_since;
+	_Atomic u32 later_len;
 } runq = {
     .q = STAILQ_HEAD_INITIALIZER(runq.q),
+    .later = STAILQ_HEAD_INITIALIZER(runq.later),
 };
 
 static _Thread_local struct worker *this_worker;
@@ -122,6 +129,41 @@ no_tsan struct fiber *runq_pop(void)
 	return f;
 }
 
+no_tsan bool sched_any_later(void)
+{
+	return atomic_load_explicit(&runq.later_len, memory_order_relaxed) != 0;
+}
+
+static no_tsan void later_push(struct fiber *f)
+{
+	u64 now = time_monotonic();
+
+	runq_lock();
+	if (STAILQ_EMPTY(&runq.later))
+		runq.later_since = now;
+	STAILQ_INSERT_TAIL(&runq.later, f, link);
+	atomic_store_explicit(&runq.later_len, runq.later_len + 1, memory_order_relaxed);
+	atomic_store_explicit(&runq.locked, 0, memory_order_release);
+}
+
+/* All that was put off before the time is runnable now. */
+static no_tsan void later_end(u64 before)
+{
+	runq_lock();
+	if (runq.later_since < before) {
+		STAILQ_CONCAT(&runq.q, &runq.later);
+		atomic_store_explicit(&runq.len, runq.len + runq.later_len, memory_order_relaxed);
+		atomic_store_explicit(&runq.later_len, 0, memory_order_relaxed);
+	}
+	atomic_store(&runq.locked, 0);
+}
+
+void sched_later_end(void)
+{
+	if (sched_any_later())
+		later_end(NO_DEADLINE);
+}
+
 /*
  * Called after a push, which ended with a full barrier: a worker that counted itself as sleeping
  * before this looks was seen, one that does so later will find the fiber.
@@ -146,6 +188,20 @@ void sched_wake_fiber(struct fiber *f, u32 token)
 
 	if ((old & FIBER_PARKED) && !(old & (FIBER_QUEUED | FIBER_TOKENS)))
 		sched_enqueue(f);
+}
+
+void sched_wake_fiber_later(struct fiber *f, u32 token)
+{
+	const struct worker *w = worker_self();
+	u32 old;
+
+	if (!w || !w->only) {
+		sched_wake_fiber(f, token);
+		return;
+	}
+	old = atomic_fetch_or(&f->state, token);
+	if ((old & FIBER_PARKED) && !(old & (FIBER_QUEUED | FIBER_TOKENS)))
+		later_push(f);
 }
 
 void sched_kick(void)
@@ -202,8 +258,11 @@ struct fiber *worker_next(struct worker *w, struct fiber *self)
 	atomic_store_explicit(&w->ticks, ticks, memory_order_relaxed);
 	if (sched_stopping())
 		return NULL;
-	if (ticks % POLL_INTERVAL == 0)
+	if (ticks % POLL_INTERVAL == 0) {
+		if (sched_any_later())
+			later_end(time_monotonic() - LATER_NS);
 		worker_poll(w, true);
+	}
 	f = runq_pop();
 	return f ? f : worker_search(w, self);
 }
@@ -235,6 +294,7 @@ void sched_yield_fiber(struct fiber *f)
 	struct fiber *next;
 
 	worker_poll(w, true);
+	sched_later_end();
 	next = runq_pop();
 	if (!next)
 		return;

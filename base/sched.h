@@ -83,6 +83,11 @@ void sched_woke(unsigned cpu);
  */
 bool sched_may_leave(unsigned cpu);
 void sched_leave(unsigned cpu);
+/*
+ * What has been put off (fiber_unpark_later) is done now: for who is about to wait, or knows that
+ * there is nothing more to be gained.
+ */
+void sched_later_end(void);
 /* Wakes a worker if one sleeps (something became runnable or due). */
 void sched_kick(void);
 /* Ends the workers once the current fibers park; for unit tests and orderly exit. */

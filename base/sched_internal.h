@@ -26,6 +26,7 @@ struct worker {
 	_Atomic bool searched; /* a search has just failed: no need for another before sleeping */
 	_Atomic bool owes;     /* its CPU to a guest that it has woken there */
 	_Atomic bool bound;    /* kept off the CPU that it has left */
+	bool only;             /* there is no other, but for its substitute */
 	bool solo;             /* sched_run_until_idle's: never spins */
 	struct stack_context own;
 	struct idle_policy policy;
@@ -50,6 +51,9 @@ static inline void counter_add(_Atomic u64 *c, u64 n)
 void sched_enqueue(struct fiber *f);
 /* Gives f a token, and queues it if that ends its park. */
 void sched_wake_fiber(struct fiber *f, u32 token);
+/* As fiber_unpark_later. */
+void sched_wake_fiber_later(struct fiber *f, u32 token);
+bool sched_any_later(void);
 /* Called on every stack right after a switch to it. */
 void sched_arrived(void);
 /* The running fiber's ways off the CPU. sched_park may return without having parked. */

@@ -60,7 +60,29 @@ void waitq_remove(struct waitq *q, struct waiter *w)
 	lock_release(&q->lock);
 }
 
-static __attribute__((noinline)) void waitq_wake_waiters(struct waitq *q, u32 events)
+static bool wait_fiber_tell(struct waiter *waiter, void (*unpark)(struct fiber *))
+{
+	struct wait_fiber *w = container_of(waiter, struct wait_fiber, waiter);
+	bool first = !atomic_exchange(&w->woken, true);
+
+	unpark(w->fiber);
+	/* A fiber that was woken before has had its share: the next wake-up is for another. */
+	return first;
+}
+
+static bool wait_fiber_wake(struct waiter *waiter, u32 events unused_arg)
+{
+	return wait_fiber_tell(waiter, fiber_unpark);
+}
+
+static bool waiter_wake(struct waiter *w, u32 events, bool later)
+{
+	if (later && w->fn == wait_fiber_wake)
+		return wait_fiber_tell(w, fiber_unpark_later);
+	return w->fn(w, events);
+}
+
+static __attribute__((noinline)) void waitq_wake_waiters(struct waitq *q, u32 events, bool later)
 {
 	struct waiter *w, *next;
 
@@ -69,7 +91,7 @@ static __attribute__((noinline)) void waitq_wake_waiters(struct waitq *q, u32 ev
 	TAILQ_FOREACH_SAFE (w, &q->waiters, link, next) {
 		if (!(w->mask & events))
 			continue;
-		if (w->fn(w, events) && w->exclusive)
+		if (waiter_wake(w, events, later) && w->exclusive)
 			break;
 	}
 	lock_release(&q->lock);
@@ -78,22 +100,18 @@ static __attribute__((noinline)) void waitq_wake_waiters(struct waitq *q, u32 ev
 void waitq_wake(struct waitq *q, u32 events)
 {
 	if (__builtin_expect(atomic_load(&q->count) != 0, 0))
-		waitq_wake_waiters(q, events);
+		waitq_wake_waiters(q, events, false);
+}
+
+void waitq_wake_later(struct waitq *q, u32 events)
+{
+	if (__builtin_expect(atomic_load(&q->count) != 0, 0))
+		waitq_wake_waiters(q, events, true);
 }
 
 bool waitq_active(const struct waitq *q)
 {
 	return atomic_load(&q->count) != 0;
-}
-
-static bool wait_fiber_wake(struct waiter *waiter, u32 events unused_arg)
-{
-	struct wait_fiber *w = container_of(waiter, struct wait_fiber, waiter);
-	bool first = !atomic_exchange(&w->woken, true);
-
-	fiber_unpark(w->fiber);
-	/* A fiber that was woken before has had its share: the next wake-up is for another. */
-	return first;
 }
 
 void wait_fiber_init(struct wait_fiber *w)

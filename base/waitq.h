@@ -67,6 +67,8 @@ void waitq_add_exclusive(struct waitq *q, struct waiter *w, u32 mask);
 void waitq_remove(struct waitq *q, struct waiter *w);
 /* events: EPOLL* bits that may have become true. Any host thread. */
 void waitq_wake(struct waitq *q, u32 events);
+/* The same, but fibers are unparked by fiber_unpark_later. */
+void waitq_wake_later(struct waitq *q, u32 events);
 bool waitq_active(const struct waitq *q);
 
 /* A waiter that unparks the calling fiber. */

@@ -15,6 +15,7 @@
 #define WORKERS_DEFAULT_MAX  16u
 #define CROWDED_NS           15000
 #define AWAY_NS              2000000000ULL
+#define LATER_LOOK_NS        8000
 #define POLLS_PER_CLOCK_READ 8 /* reading the clock costs as much as several polls */
 
 static struct worker workers[SCHED_WORKERS_MAX];
@@ -179,6 +180,28 @@ static struct fiber *worker_give_way(struct worker *w, struct fiber *self)
 	return worker_found(self);
 }
 
+/*
+ * There is nothing to do but what has been put off. Whoever it is put off for has asked again
+ * within so long, if he goes on asking.
+ */
+static struct fiber *worker_look_before_later(struct worker *w, struct fiber *self)
+{
+	u64 start = time_monotonic();
+	struct fiber *f = NULL;
+
+	do
+		for (unsigned i = 0; !f && i < POLLS_PER_CLOCK_READ; i++) {
+			__builtin_ia32_pause();
+			worker_poll(w, false);
+			f = worker_found(self);
+		}
+	while (!f && time_monotonic() - start < LATER_LOOK_NS);
+	if (f)
+		return f;
+	sched_later_end();
+	return worker_found(self);
+}
+
 struct fiber *worker_search(struct worker *w, struct fiber *self)
 {
 	struct fiber *f;
@@ -186,6 +209,8 @@ struct fiber *worker_search(struct worker *w, struct fiber *self)
 
 	worker_poll(w, false);
 	f = worker_found(self);
+	if (!f && sched_any_later())
+		f = worker_look_before_later(w, self);
 	if (f || w->solo)
 		return f;
 	now = time_monotonic();
@@ -343,7 +368,7 @@ bool worker_away_begin(_Atomic u32 *word)
 	const struct worker *w = worker_self();
 
 	if (!w || w->solo || nworkers != 1 || (s && s->one_thread) || runq_length() ||
-	    timers_next() < time_monotonic() + AWAY_NS)
+	    sched_any_later() || timers_next() < time_monotonic() + AWAY_NS)
 		return false;
 	doorbell_sleep_begin();
 	if (host_futex_move(word, sched_doorbell()) == 1)
@@ -430,6 +455,7 @@ int sched_start(void)
 	for (; nstarted < nworkers; nstarted++) {
 		struct worker *w = &workers[nstarted];
 
+		w->only = nworkers == 1;
 		err = host_thread_start(&w->thread, "moat-worker", worker_main, w);
 		if (err) {
 			doorbell_workers((int)nstarted - (int)nworkers);

@@ -67,6 +67,7 @@ struct pipe *pipe_alloc(bool anonymous)
 	}
 	p->account = a;
 	p->anonymous = anonymous;
+	p->prompt = PIPE_PROMPT;
 	lock_init(&p->lock, RANK_PIPE);
 	mutex_init(&p->read_mutex, RANK_PIPE_IO);
 	waitq_init(&p->waitq);

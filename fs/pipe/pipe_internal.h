@@ -27,6 +27,10 @@ struct pipe_slot {
 };
 
 #define PIPE_SPARES 2
+/* A pipe proves itself with its first writes; one that has failed gets another try after more. */
+#define PIPE_PROMPT     8
+#define PIPE_PROMPT_MAX 256
+#define PIPE_CREDIT_MAX 8u
 
 struct pipe {
 	struct mutex read_mutex; /* a reader that copies outside the lock */
@@ -40,6 +44,9 @@ struct pipe {
 	u32 reader_opens, writer_opens; /* ever; what a blocking open waits for */
 	bool reading;
 	u64 bytes;
+	/* Writes since a waiting reader was put off; how many are to be told of at once. */
+	u32 put_off, prompt;
+	u32 credit;             /* times that putting off may be in vain */
 	u8 *spare[PIPE_SPARES]; /* pages kept for the next write */
 	u32 nspare;
 	/* Constant. */

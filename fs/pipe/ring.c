@@ -10,6 +10,7 @@
 #include "fs/pipe/pipe_internal.h"
 #include "base/bug.h"
 #include "base/caller.h"
+#include "base/sched.h"
 #include "base/uspace.h"
 #include <errno.h>
 #include <signal.h>
@@ -256,6 +257,47 @@ static ssize_t write_batch(struct pipe *p, struct uio *src, bool packet)
 	return broken ? -EPIPE : err ? err : -EAGAIN;
 }
 
+/*
+ * Who writes in pieces is likely to go on: a reader that waits gets more of them at a time if it
+ * runs when the pipe is nearly full, or when its writer does something else. Where that was not so,
+ * as of two that answer each other, the next ones are told at once.
+ */
+static void tell_readers(struct pipe *p)
+{
+	bool later, nearly_full;
+
+	if (!waitq_active(&p->waitq))
+		return;
+	{
+		lock_guard(&p->lock);
+		later = p->prompt == 0;
+		nearly_full = pipe_used_locked(p) >= p->nslots / 4 * 3;
+		if (later)
+			p->put_off++;
+		else
+			p->prompt--;
+	}
+	if (!later) {
+		waitq_wake(&p->waitq, READABLE);
+		return;
+	}
+	waitq_wake_later(&p->waitq, READABLE);
+	if (nearly_full)
+		sched_later_end();
+}
+
+/* At a read: was it right to put the reader off? */
+static void judge_locked(struct pipe *p)
+{
+	if (p->put_off > 1)
+		p->credit = min_of(p->credit + 2, PIPE_CREDIT_MAX);
+	else if (p->put_off == 1 && p->credit-- == 0) {
+		p->credit = 0;
+		p->prompt = PIPE_PROMPT_MAX;
+	}
+	p->put_off = 0;
+}
+
 ssize_t pipe_ring_write(struct pipe *p, struct uio *src, bool packet)
 {
 	ssize_t done = 0;
@@ -276,7 +318,7 @@ ssize_t pipe_ring_write(struct pipe *p, struct uio *src, bool packet)
 		}
 	}
 	if (done > 0)
-		waitq_wake(&p->waitq, READABLE);
+		tell_readers(p);
 	return done;
 }
 
@@ -316,6 +358,7 @@ static bool consume_locked(struct pipe *p, u32 n, void **garbage)
 	if (s->packet)
 		n = s->len; /* the rest of a packet is dropped */
 	BUG_ON(n > s->len);
+	judge_locked(p);
 	s->off += n;
 	s->len -= n;
 	p->bytes -= n;

@@ -1,5 +1,6 @@
 /* The scheduler: the doorbell's protocol with guests, idling, starting and stopping. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <time.h>
@@ -215,6 +216,103 @@ Test(sched, a_worker_makes_way_once_for_a_guest_woken_on_its_cpu)
 	cr_assert_eq(yields_of_waking(1), 0);
 	yields = yields_of_waking(0);
 	cr_assert(yields > 0 && yields <= WAKES);
+}
+
+/* --- fibers that are put off --------------------------------------------------------------- */
+
+static struct fiber *put_off, *answerer, *asker;
+static char order[8];
+static _Atomic unsigned noted;
+static _Atomic bool asked, ran;
+
+static void note(char who)
+{
+	if (noted < sizeof(order) - 1)
+		order[noted++] = who;
+}
+
+static void run_later(void *arg)
+{
+	(void)arg;
+	fiber_park();
+	note('L');
+	ran = true;
+	done++;
+}
+
+static void answer_asker(void *arg)
+{
+	(void)arg;
+	while (!ran || asked) {
+		if (!asked) {
+			fiber_park();
+			continue;
+		}
+		note('A');
+		asked = false;
+		fiber_unpark(asker);
+	}
+	done++;
+}
+
+/* As a call of a guest's: the worker goes on with what there is, and comes back here. */
+static void ask(void)
+{
+	asked = true;
+	fiber_unpark(answerer);
+	while (asked)
+		fiber_park();
+}
+
+static void ask_then_wait(void *arg)
+{
+	(void)arg;
+	asker = fiber_self();
+	fiber_unpark_later(put_off);
+	ask();
+	note('W');
+	check(fiber_sleep(time_monotonic() + MSEC) == -ETIMEDOUT);
+	fiber_unpark(answerer);
+	done++;
+}
+
+static void ask_again_and_again(void *arg)
+{
+	(void)arg;
+	asker = fiber_self();
+	fiber_unpark_later(put_off);
+	while (!ran)
+		ask();
+	fiber_unpark(answerer);
+	done++;
+}
+
+static void put_off_by(fiber_fn *fn)
+{
+	done = 0;
+	ran = asked = false;
+	noted = 0;
+	memset(order, 0, sizeof(order));
+	sched_init(1, &doorbell);
+	cr_assert_eq(sched_start(), 0);
+	spawn(run_later, NULL, &put_off);
+	spawn(answer_asker, NULL, &answerer);
+	sleep_ms(20);
+	spawn(fn, NULL, NULL);
+	await_count(&done, 3);
+	sched_stop();
+}
+
+Test(sched, what_is_put_off_runs_when_its_waker_waits)
+{
+	put_off_by(ask_then_wait);
+	cr_assert_str_eq(order, "AWL");
+}
+
+Test(sched, what_is_put_off_runs_though_its_waker_never_waits)
+{
+	put_off_by(ask_again_and_again);
+	cr_assert_eq(order[0], 'A');
 }
 
 /* --- on the calling thread -------------------------------------------------------------- */

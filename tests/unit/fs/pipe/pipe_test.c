@@ -311,6 +311,80 @@ static void stress_read(void *arg)
 	running--;
 }
 
+/* A stream is read in fewer pieces than it is written in; what answers each other is not put off.
+ */
+
+#define PIECES 200
+
+static struct fiber *writer, *other;
+static _Atomic bool wanted, over;
+static int reads, in_turn;
+
+/* Between two writes the worker has something else to do, as between two calls of a guest. */
+static void else_to_do(void *arg)
+{
+	(void)arg;
+	while (!over) {
+		if (wanted) {
+			wanted = false;
+			fiber_unpark(writer);
+		}
+		fiber_park();
+	}
+	running--;
+}
+
+static void do_else(void)
+{
+	wanted = true;
+	fiber_unpark(other);
+	while (wanted)
+		fiber_park();
+}
+
+static void write_pieces(void *arg)
+{
+	(void)arg;
+	writer = fiber_self();
+	for (int i = 0; i < PIECES; i++) {
+		check(put(end[1], big, 1000) == 1000);
+		do_else();
+	}
+	over = true;
+	fiber_unpark(other);
+	file_put(end[1]);
+	running--;
+}
+
+static void read_pieces(void *arg)
+{
+	ssize_t n;
+
+	(void)arg;
+	while ((n = take(end[0], back, sizeof(back))) > 0) {
+		reads++;
+		in_turn += n == 1000;
+	}
+	check(n == 0);
+	running--;
+}
+
+Test(pipe, a_stream_is_read_in_larger_pieces)
+{
+	sched_init(1, NULL);
+	cr_assert_eq(sched_start(), 0);
+	cr_assert_eq(pipe_create(0, end), 0);
+	running = 3;
+	spawn(read_pieces, NULL);
+	cr_assert_eq(fiber_create(else_to_do, NULL, "test", &guest, &other), 0);
+	spawn(write_pieces, NULL);
+	await_zero(&running);
+	sched_stop();
+	file_put(end[0]);
+	/* The first few are read as they come. */
+	cr_assert(in_turn >= 5 && reads < PIECES / 2, "%d reads, %d of one piece", reads, in_turn);
+}
+
 Test(pipe, many_writers_and_readers_on_workers)
 {
 	sched_init(2, NULL);
