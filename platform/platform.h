@@ -259,7 +259,7 @@ void platform_thread_set_any_cpu(struct platform_thread *t, bool any);
  * PLATFORM_FD_ANSWERS.
  */
 #define PLATFORM_FD_ANSWERS 32
-#define PLATFORM_FD_WORDS   256
+#define PLATFORM_FD_WORDS   1024
 /* PLATFORM_FD_WORDS words that guests can see and not write; NULL: nothing is answered. */
 _Atomic u32 *platform_fd_words(void);
 /* For words[word] as it was when it was `seen`. Its own fiber only. */

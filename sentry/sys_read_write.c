@@ -37,15 +37,16 @@ static int fd_get_for(int fd, bool write, struct file **out)
  */
 static void tell_platform(struct task *t, int fd, struct file *f)
 {
-	u32 answers = f->ops->answers, word, seen;
+	struct fdtable_told told;
+	u32 answers = f->ops->answers;
 
 	if (!file_readable(f))
 		answers &= ~(u32)(FD_READS_NOTHING | FD_READS_ZEROS);
 	if (!file_writable(f))
 		answers &= ~(u32)FD_TAKES_ALL;
-	if (fd < PLATFORM_FD_ANSWERS && fdtable_tell(t->caller.files, fd, f, &word, &seen) &&
+	if (fd < PLATFORM_FD_ANSWERS && fdtable_tell(t->caller.files, fd, f, &told) &&
 	    !notify_anybody())
-		platform_thread_answer_fd(t->thread, (unsigned)fd, answers, word, seen);
+		platform_thread_answer_fd(t->thread, (unsigned)fd, answers, told.word, told.seen);
 }
 
 /* What access_ok() refuses, before anything else is looked at (fs/read_write.c vfs_read). */

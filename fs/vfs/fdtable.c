@@ -81,7 +81,10 @@ static struct file *slot_clear(struct fdtable_slots *s, u32 fd)
 
 /* --- what others have been told ---------------------------------------------------- */
 
-/* Several tables may share a word: then one's change makes the other's users ask again. */
+/*
+ * Each descriptor has a word, which others may share: then one's change makes the other's users
+ * ask again.
+ */
 static _Atomic u32 *tell_words;
 static u32 tell_mask;
 
@@ -91,12 +94,13 @@ void fdtable_tell_by(_Atomic u32 *words, u32 n)
 	tell_mask = n - 1;
 }
 
-static u32 tell_word(const struct fdtable *t)
+/* A table's descriptors have neighbouring words, so none shares one with another. */
+static u32 tell_word(const struct fdtable *t, u32 fd)
 {
-	return (u32)((u64)(uintptr_t)t * 0x9e3779b97f4a7c15ULL >> 32) & tell_mask;
+	return ((u32)((u64)(uintptr_t)t * 0x9e3779b97f4a7c15ULL >> 32) + fd) & tell_mask;
 }
 
-bool fdtable_tell(struct fdtable *t, int fd, const struct file *f, u32 *word, u32 *seen)
+bool fdtable_tell(struct fdtable *t, int fd, const struct file *f, struct fdtable_told *out)
 {
 	if (!tell_words || fd < 0 || fd >= FDTABLE_TOLD)
 		return false;
@@ -104,8 +108,9 @@ bool fdtable_tell(struct fdtable *t, int fd, const struct file *f, u32 *word, u3
 	if (t->slots->files[fd] != f)
 		return false;
 	t->told |= 1ULL << fd;
-	*word = tell_word(t);
-	*seen = atomic_load(&tell_words[*word]);
+	out->word = tell_word(t, (u32)fd);
+	out->seen = atomic_load(&tell_words[out->word]);
+	out->cloexec = bit_test(t->slots->cloexec, (u32)fd);
 	return true;
 }
 
@@ -115,13 +120,26 @@ void fdtable_untell(void)
 		atomic_fetch_add(&tell_words[i], 1);
 }
 
-static struct file *take_locked(struct fdtable *t, u32 fd)
+static void untell_locked(struct fdtable *t, u32 fd)
 {
 	if (fd < FDTABLE_TOLD && (t->told >> fd & 1)) {
-		t->told = 0;
-		atomic_fetch_add(&tell_words[tell_word(t)], 1);
+		t->told &= ~(1ULL << fd);
+		atomic_fetch_add(&tell_words[tell_word(t, fd)], 1);
 	}
+}
+
+static struct file *take_locked(struct fdtable *t, u32 fd)
+{
+	untell_locked(t, fd);
 	return slot_clear(t->slots, fd);
+}
+
+static void cloexec_locked(struct fdtable *t, u32 fd, bool on)
+{
+	if (bit_test(t->slots->cloexec, fd) == on)
+		return;
+	bit_set(t->slots->cloexec, fd, on);
+	untell_locked(t, fd);
 }
 
 /* The lowest free descriptor >= min; s->size if the table is full. */
@@ -407,7 +425,7 @@ int fdtable_close_range(struct fdtable *t, u32 first, u32 last, bool cloexec_onl
 		fd = slot_next(t->slots, fd);
 		if (cloexec_only_mark) {
 			for (; fd < t->slots->size && fd <= last; fd = slot_next(t->slots, fd + 1))
-				bit_set(t->slots->cloexec, fd, true);
+				cloexec_locked(t, fd, true);
 		} else if (fd < t->slots->size && fd <= last) {
 			f = take_locked(t, fd);
 		}
@@ -454,7 +472,7 @@ int fdtable_set_cloexec(struct fdtable *t, int fd, bool on)
 
 	lock_acquire(&t->lock);
 	if (fd >= 0 && (u32)fd < t->slots->size && t->slots->files[fd]) {
-		bit_set(t->slots->cloexec, (u32)fd, on);
+		cloexec_locked(t, (u32)fd, on);
 		err = 0;
 	}
 	lock_release(&t->lock);

@@ -42,13 +42,18 @@ int fdtable_close_range(struct fdtable *t, u32 first, u32 last, bool cloexec_onl
 void fdtable_close_on_exec(struct fdtable *t);
 /*
  * For who answers calls of a descriptor in the sentry's place (base/fd_answer.h). words: n of them,
- * a power of two, set once at start. fdtable_tell: true if fd is f, and *words[*word] will no
- * longer be *seen once it is not, before whoever changes that returns; fd < FDTABLE_TOLD.
- * fdtable_untell: whatever has been told is void.
+ * a power of two and at least FDTABLE_TOLD, set once at start. fdtable_tell: true if fd is f, and
+ * words[word] will no longer be `seen` once it is not, or its close-on-exec flag another, before
+ * whoever changes that returns; fd < FDTABLE_TOLD. fdtable_untell: whatever has been told is void.
  */
 #define FDTABLE_TOLD 64
+struct fdtable_told {
+	u32 word, seen;
+	bool cloexec;
+};
 void fdtable_tell_by(_Atomic u32 *words, u32 n);
-must_check bool fdtable_tell(struct fdtable *t, int fd, const struct file *f, u32 *word, u32 *seen);
+must_check bool fdtable_tell(struct fdtable *t, int fd, const struct file *f,
+                             struct fdtable_told *out);
 void fdtable_untell(void);
 int fdtable_get_cloexec(struct fdtable *t, int fd); /* 0, 1, -EBADF */
 int fdtable_set_cloexec(struct fdtable *t, int fd, bool on);

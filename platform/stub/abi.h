@@ -144,6 +144,14 @@ struct stub_reply {
 	};
 };
 
+/* Of a descriptor, as long as shared->fd_word[word] is `seen`. */
+struct fd_told {
+	u32 seen;
+	u16 word;
+	u8 answers; /* enum fd_answer; 0: nothing is told */
+	u8 pad;
+};
+
 /* A call about a name: all that its answer depends on but the name itself. */
 struct name_call {
 	u64 hash;  /* of all of it */
@@ -198,9 +206,8 @@ struct stub_context {
 	/* The stub's own, for its waiting policy. */
 	u32 waits, vain_waits;
 	u64 sleeps, rings;
-	/* Descriptors that it may answer for, while shared->fd_word[fd_word] is fd_seen. */
-	u32 fd_word, fd_seen;
-	u8 fd_answers[PLATFORM_FD_ANSWERS];
+	/* Descriptors whose reads and writes it may answer. */
+	struct fd_told fd_told[PLATFORM_FD_ANSWERS];
 	/* What names.c keeps of the call about a name that was asked last, and of answers. */
 	struct name_call name_call;
 	u32 names_kept;

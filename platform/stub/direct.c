@@ -99,12 +99,14 @@ static bool direct_io(const struct stub_context *ctx, struct host_sigcontext *mc
 {
 	const struct stub_shared *shared = stub_shared();
 	u64 fd = mc->rdi & 0xffffffff, addr = mc->rsi, n = mc->rdx, got;
+	const struct fd_told *told;
 	u32 answers;
 
 	if (fd >= PLATFORM_FD_ANSWERS || n > DIRECT_IO_MAX || !guest_range(addr, n))
 		return false;
-	answers = ctx->fd_answers[fd];
-	if (!answers || shared->fd_word[ctx->fd_word % PLATFORM_FD_WORDS] != ctx->fd_seen)
+	told = &ctx->fd_told[fd];
+	answers = told->answers;
+	if (!answers || shared->fd_word[told->word % PLATFORM_FD_WORDS] != told->seen)
 		return false;
 	if (write && (answers & FD_TAKES_ALL)) {
 		mc->rax = n;

@@ -151,17 +151,14 @@ static _Atomic u32 *fd_words(void)
 static void forget_fds(struct platform_thread *pt)
 {
 	struct stub_context *ctx = systrap_thread(pt)->ctx;
-	memset(ctx->fd_answers, 0, sizeof(ctx->fd_answers));
+	memset(ctx->fd_told, 0, sizeof(ctx->fd_told));
 }
 
 static void answer_fd(struct platform_thread *pt, unsigned fd, u32 answers, u32 word, u32 seen)
 {
 	struct stub_context *ctx = systrap_thread(pt)->ctx;
-	if (ctx->fd_word != word || ctx->fd_seen != seen)
-		forget_fds(pt);
-	ctx->fd_word = word;
-	ctx->fd_seen = seen;
-	ctx->fd_answers[fd % PLATFORM_FD_ANSWERS] = (u8)answers;
+	ctx->fd_told[fd % PLATFORM_FD_ANSWERS] =
+	    (struct fd_told){.seen = seen, .word = (u16)word, .answers = (u8)answers};
 }
 
 static _Atomic u32 *name_word(void)

@@ -166,26 +166,27 @@ Test(fdtable, races)
 /* Each way to make a descriptor another file changes the word that who was told of it looks at. */
 Test(fdtable, who_was_told_learns_of_changes)
 {
-	static _Atomic u32 words[4];
+	static _Atomic u32 words[FDTABLE_TOLD];
 	struct fdtable *t = caller()->files, *copy;
 	struct file *f = some_file(), *other = some_file(), *out;
-	u32 word, seen, i;
+	struct fdtable_told told, other_told;
+	u32 i;
 
-	cr_assert(!fdtable_tell(t, 0, f, &word, &seen), "nobody listens");
+	cr_assert(!fdtable_tell(t, 0, f, &told), "nobody listens");
 	fdtable_tell_by(words, array_size(words));
 	for (i = 0; i < 5; i++)
 		cr_assert_eq(fdtable_install(t, file_get(f), 0, 1024, true), (int)i);
-	cr_assert(!fdtable_tell(t, 0, other, &word, &seen));
-	cr_assert(!fdtable_tell(t, 7, f, &word, &seen));
-	cr_assert(!fdtable_tell(t, -1, f, &word, &seen));
-	cr_assert(!fdtable_tell(t, FDTABLE_TOLD, f, &word, &seen));
+	cr_assert(!fdtable_tell(t, 0, other, &told));
+	cr_assert(!fdtable_tell(t, 7, f, &told));
+	cr_assert(!fdtable_tell(t, -1, f, &told));
+	cr_assert(!fdtable_tell(t, FDTABLE_TOLD, f, &told));
 
 #define CHANGES(what)                                                                              \
 	do {                                                                                       \
-		cr_assert(fdtable_tell(t, (int)i, f, &word, &seen));                               \
-		cr_assert_eq(words[word], seen);                                                   \
+		cr_assert(fdtable_tell(t, (int)i, f, &told));                                      \
+		cr_assert_eq(words[told.word], told.seen);                                         \
 		what;                                                                              \
-		cr_assert_neq(words[word], seen);                                                  \
+		cr_assert_neq(words[told.word], told.seen);                                        \
 	} while (0)
 	i = 0;
 	CHANGES(ok(fdtable_close(t, 0)));
@@ -198,18 +199,28 @@ Test(fdtable, who_was_told_learns_of_changes)
 	CHANGES(ok(fdtable_close_range(t, 3, 3, false)));
 	i = 4;
 	CHANGES(fdtable_untell());
+	cr_assert(told.cloexec);
+	CHANGES(ok(fdtable_set_cloexec(t, 4, false)));
+	cr_assert(fdtable_tell(t, 4, f, &told) && !told.cloexec);
+	ok(fdtable_set_cloexec(t, 4, false));
+	cr_assert_eq(words[told.word], told.seen, "nothing has changed");
+	CHANGES(ok(fdtable_close_range(t, 4, 4, true)));
 	CHANGES(fdtable_close_on_exec(t));
 
 	/* What is done to a copy is no affair of this one. */
 	cr_assert_eq(fdtable_install(t, file_get(f), 4, 1024, false), 4);
-	cr_assert(fdtable_tell(t, 4, f, &word, &seen));
+	cr_assert(fdtable_tell(t, 4, f, &told));
 	copy = fdtable_copy(t, FDTABLE_MAX);
 	ok(fdtable_close(copy, 4));
-	cr_assert_eq(words[word], seen);
+	cr_assert_eq(words[told.word], told.seen);
 	fdtable_put(copy);
-	/* Nor that of a descriptor that nobody was told of. */
+	/* Nor that of another descriptor, whether anybody was told of it or not. */
 	ok(fdtable_close(t, 1));
-	cr_assert_eq(words[word], seen);
+	cr_assert_eq(fdtable_install(t, file_get(f), 5, 1024, false), 5);
+	cr_assert(fdtable_tell(t, 5, f, &other_told));
+	ok(fdtable_close(t, 5));
+	cr_assert_neq(words[other_told.word], other_told.seen);
+	cr_assert_eq(words[told.word], told.seen);
 	fdtable_tell_by(NULL, 1);
 	file_put(f);
 	file_put(other);
