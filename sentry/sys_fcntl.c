@@ -55,16 +55,8 @@ static s64 set_status_flags(struct task *t, struct file *f, int fd, u32 arg)
 	new = (old & ~(u32)SETFL_MASK) | (arg & SETFL_MASK);
 	err = f->ops->set_flags ? f->ops->set_flags(f, new) : 0;
 	if (!err)
-		atomic_store(&f->flags, new);
+		file_set_flags(f, new);
 	return err;
-}
-
-static s64 get_status_flags(struct file *f)
-{
-	/* A 64-bit open(2) always sets O_LARGEFILE (fs/open.c), except for O_PATH. */
-	u32 fl = atomic_load(&f->flags) & ~(u32)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
-
-	return fl;
 }
 
 static s64 record_lock(struct file *f, int cmd, struct uptr arg)
@@ -112,7 +104,7 @@ static s64 fcntl_file(struct task *t, struct file *f, int fd, int cmd, u64 arg)
 	case F_SETFD:
 		return fdtable_set_cloexec(t->caller.files, fd, arg & FD_CLOEXEC);
 	case F_GETFL:
-		return get_status_flags(f);
+		return file_status_flags(f);
 	case F_SETFL:
 		return set_status_flags(t, f, fd, (u32)arg);
 	case F_GETLK:
@@ -199,7 +191,7 @@ static s64 ioctl_nonblock(struct file *f, u64 arg)
 	fl = on ? fl | O_NONBLOCK : fl & ~(u32)O_NONBLOCK;
 	err = f->ops->set_flags ? f->ops->set_flags(f, fl) : 0;
 	if (!err)
-		atomic_store(&f->flags, fl);
+		file_set_flags(f, fl);
 	return err;
 }
 

@@ -170,7 +170,7 @@ static void learn_without(struct hostfs_inode *h, int fd)
 {
 	const struct hostfs *hs = hostfs_of(&h->inode);
 
-	if (hostfs_always(hs) && hs->opt.readonly && host_flistxattr(fd, NULL, 0) == 0)
+	if (hostfs_fixed(hs) && host_flistxattr(fd, NULL, 0) == 0)
 		hostfs_mark(h, HOSTFS_NO_XATTR);
 }
 

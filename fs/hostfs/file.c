@@ -26,9 +26,10 @@ struct io_job {
 /* The guest sees its own write at once; block counts and exact times come from the host. */
 static void written(struct hostfs_inode *h, u64 end)
 {
-	lock_acquire(&h->inode.attr_lock);
-	h->inode.attr.size = max_of(h->inode.attr.size, end);
-	lock_release(&h->inode.attr_lock);
+	struct attr *a = inode_attr_change(&h->inode);
+
+	a->size = max_of(a->size, end);
+	inode_attr_changed(&h->inode);
 	hostfs_mark(h, HOSTFS_STALE);
 }
 
@@ -193,7 +194,7 @@ static int hostfs_map(struct file *f, int prot unused_arg, bool shared, struct m
 		fd_slot_put(slot);
 	else
 		hf->pinned[write] = slot;
-	*out = (struct map_backing){.fd = fd, .fixed = hostfs_always(hs) && hs->opt.readonly};
+	*out = (struct map_backing){.fd = fd, .fixed = hostfs_fixed(hs)};
 	return 0;
 }
 

@@ -226,7 +226,7 @@ ssize_t hostfs_read(struct file *f, struct uio *dst, u64 *pos)
 	u64 end = UINT64_MAX;
 
 	/* Sizes of 0 are not believed: files of the host's /proc and /sys have them. */
-	if (hostfs_always(hs) && hs->opt.readonly && inode_size(f->inode)) {
+	if (hostfs_fixed(hs) && inode_size(f->inode)) {
 		end = inode_size(f->inode);
 		done = read_blocks(h, hf, dst, *pos, end);
 	}

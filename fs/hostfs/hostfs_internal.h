@@ -91,6 +91,11 @@ static inline bool hostfs_always(const struct hostfs *hs)
 {
 	return hs->opt.cache == HOSTFS_ALWAYS;
 }
+/* Neither the host nor the guest changes it. */
+static inline bool hostfs_fixed(const struct hostfs *hs)
+{
+	return hostfs_always(hs) && hs->opt.readonly;
+}
 
 struct read_block;
 

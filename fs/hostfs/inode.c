@@ -108,7 +108,7 @@ static struct hostfs_inode *table_find_locked(struct hostfs *hs, const struct st
 
 static const struct inode_ops *ops_for(const struct hostfs *hs, u32 mode)
 {
-	bool fixed = hostfs_always(hs) && hs->opt.readonly;
+	bool fixed = hostfs_fixed(hs);
 
 	if (S_ISDIR(mode))
 		return fixed ? &hostfs_dir_ops_fixed : &hostfs_dir_ops;

@@ -76,10 +76,10 @@ int hostfs_mount(int fd, const struct hostfs_options *o, struct super **out)
 	mutex_init(&hs->tree_mutex, RANK_HOST_TREE);
 	lock_init(&hs->lock, RANK_SUPER);
 	hash_table_init(&hs->inodes);
-	err = super_init(&hs->sb, &hostfs_super_ops, "hostfs", o->source ? o->source : "host",
-	                 (u32)sfs.f_type,
-	                 (o->readonly ? MS_RDONLY : 0) | (o->layer ? SB_LOWER : 0) |
-	                     (hostfs_always(hs) ? SB_LASTS : SB_ASKS));
+	err = super_init(
+	    &hs->sb, &hostfs_super_ops, "hostfs", o->source ? o->source : "host", (u32)sfs.f_type,
+	    (o->readonly ? MS_RDONLY : 0) | (o->layer ? SB_LOWER : 0) |
+	        (hostfs_always(hs) ? SB_LASTS : SB_ASKS) | (hostfs_fixed(hs) ? SB_TELLS : 0));
 	if (err)
 		goto fail;
 	err = make_root(hs, fd, &stx);

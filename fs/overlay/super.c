@@ -109,14 +109,14 @@ static bool layers_ok(struct super *const lower[], unsigned nlower, const struct
 	return true;
 }
 
-/* SB_LASTS, if that is true of all layers. */
+/* SB_LASTS and SB_TELLS, if they are true of all layers. */
 static u64 lasts(struct super *const lower[], unsigned nlower, const struct super *upper)
 {
-	u64 all = upper ? upper->flags : SB_LASTS;
+	u64 all = upper ? upper->flags : SB_LASTS | SB_TELLS;
 
 	for (unsigned i = 0; i < nlower; i++)
 		all &= lower[i]->flags;
-	return all & SB_LASTS;
+	return all & (SB_LASTS | SB_TELLS);
 }
 
 int overlay_mount(struct super *const lower[], unsigned nlower, struct super *upper,

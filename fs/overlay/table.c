@@ -116,7 +116,7 @@ void overlay_sync_attr(struct overlay_inode *o)
 
 	/* Over both steps, or a slow copy could undo a later one. */
 	lock_guard(&o->sync);
-	inode_attr(overlay_real(o), &a);
+	inode_attr_for(overlay_real(o), &o->inode, &a);
 	count_links(&a, overlay_is_merged(o));
 	lock_acquire(&ov->lock);
 	if (o->origin && (!S_ISDIR(a.mode) || o->origin->nlink == 0))
@@ -432,6 +432,8 @@ void overlay_set_upper(struct overlay *ov, struct overlay_inode *o, struct inode
 	r->upper = inode_get(upper);
 	hash_table_insert(&ov->by_upper, &r->upper_link, ino_hash(upper->ino));
 	upper->view = &o->inode;
+	/* Whoever has been told of o is to hear of the first change of what nobody else has yet. */
+	inode_attr_shown(upper, &o->inode);
 	atomic_store_explicit(&o->upper, upper, memory_order_release);
 }
 

@@ -112,20 +112,20 @@ static bool pseudo_revalidate(struct inode *dir, const char *name unused_arg, st
 static int pseudo_getattr(struct inode *i)
 {
 	struct pseudo_inode *pi = pseudo_of(i);
-	struct attr a;
+	struct attr a, *shown;
 
 	inode_attr(i, &a);
 	if (pi->about && pi->about->getattr)
 		pi->about->getattr(&pi->ref, &a);
 	if (pi->node != pi->about && pi->node->getattr)
 		pi->node->getattr(&pi->ref, &a);
-	lock_acquire(&i->attr_lock);
-	i->attr.uid = a.uid;
-	i->attr.gid = a.gid;
-	i->attr.mode = (i->attr.mode & S_IFMT) | (a.mode & 07777);
-	i->attr.size = a.size;
-	i->attr.rdev = a.rdev;
-	lock_release(&i->attr_lock);
+	shown = inode_attr_change(i);
+	shown->uid = a.uid;
+	shown->gid = a.gid;
+	shown->mode = (shown->mode & S_IFMT) | (a.mode & 07777);
+	shown->size = a.size;
+	shown->rdev = a.rdev;
+	inode_attr_changed(i);
 	return 0;
 }
 

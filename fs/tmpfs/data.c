@@ -41,9 +41,8 @@ void data_account(struct tmpfs_node *n, s64 pages)
 	if (pages < 0)
 		tmpfs_uncharge(fs_of(&n->inode), (u64)-pages);
 	n->data.charged += (u64)pages;
-	lock_acquire(&n->inode.attr_lock);
-	n->inode.attr.blocks = n->data.charged * (PAGE_SIZE / 512);
-	lock_release(&n->inode.attr_lock);
+	inode_attr_change(&n->inode)->blocks = n->data.charged * (PAGE_SIZE / 512);
+	inode_attr_changed(&n->inode);
 }
 
 /*

@@ -11,24 +11,24 @@
 static void dir_changed(struct inode *dir, int n, int n_dirs)
 {
 	struct timespec now = inode_now();
+	struct attr *a = inode_attr_change(dir);
 
-	lock_guard(&dir->attr_lock);
-	dir->attr.size = (u64)((s64)dir->attr.size + n * DIRENT_SIZE);
-	dir->attr.nlink += (u32)n_dirs;
-	dir->attr.mtime = dir->attr.ctime = now;
+	a->size = (u64)((s64)a->size + n * DIRENT_SIZE);
+	a->nlink += (u32)n_dirs;
+	a->mtime = a->ctime = now;
+	inode_attr_changed(dir);
 }
 
 /* The entry for i loses its link; a directory's own two go together. */
 static void drop_link(struct inode *i)
 {
 	struct timespec now = inode_now();
-	u32 left;
+	struct attr *a = inode_attr_change(i);
+	u32 left = S_ISDIR(a->mode) ? 0 : a->nlink - 1;
 
-	lock_acquire(&i->attr_lock);
-	i->attr.nlink = S_ISDIR(i->attr.mode) ? 0 : i->attr.nlink - 1;
-	i->attr.ctime = now;
-	left = i->attr.nlink;
-	lock_release(&i->attr_lock);
+	a->nlink = left;
+	a->ctime = now;
+	inode_attr_changed(i);
 	/* Each link beyond the first was charged as an inode. */
 	if (left)
 		tmpfs_uncharge_inode(fs_of(i));
@@ -73,7 +73,7 @@ int tmpfs_tmpfile(struct inode *dir, const struct create *c, struct inode **out)
 int tmpfs_link(struct inode *dir, const char *name, struct inode *target)
 {
 	struct timespec now = inode_now();
-	struct attr a;
+	struct attr a, *changed;
 	int err;
 
 	inode_attr(target, &a);
@@ -88,10 +88,10 @@ int tmpfs_link(struct inode *dir, const char *name, struct inode *target)
 			tmpfs_uncharge_inode(fs_of(dir));
 		return err;
 	}
-	lock_acquire(&target->attr_lock);
-	target->attr.nlink++;
-	target->attr.ctime = now;
-	lock_release(&target->attr_lock);
+	changed = inode_attr_change(target);
+	changed->nlink++;
+	changed->ctime = now;
+	inode_attr_changed(target);
 	dir_changed(dir, 1, 0);
 	return 0;
 }

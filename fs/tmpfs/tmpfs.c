@@ -279,7 +279,7 @@ static int tmpfs_mount(const struct fs_type *type, const char *source, u64 flags
 
 	if (!err)
 		err = super_init(sb, &tmpfs_super_ops, type->name, source, TMPFS_MAGIC,
-		                 flags | SB_LASTS);
+		                 flags | SB_LASTS | SB_TELLS);
 	if (err) {
 		free(fs);
 		free(sb);
@@ -311,6 +311,7 @@ static struct super internal_sb = {
     .type = "tmpfs",
     .source = "tmpfs",
     .magic = TMPFS_MAGIC,
+    .flags = SB_TELLS,
     .next_ino = 2,
     .inodes = 1,
     .priv = &internal_fs,

@@ -16,6 +16,7 @@
 #include "fs/vfs/file_lock.h"
 #include "fs/vfs/namei.h"
 #include "fs/vfs/super.h"
+#include "fs/vfs/told_word.h"
 #include "fs/vfs/vfs_internal.h"
 
 static CENSUS(file_census, "file");
@@ -120,6 +121,25 @@ void file_put_write(struct file *f)
 	if (f->path.mnt)
 		atomic_fetch_sub(&f->path.mnt->writers, 1);
 	inode_put_write(f->inode);
+}
+
+u32 file_tell_flags(struct file *f, struct told *told)
+{
+	u32 mark = told_mark(f);
+
+	atomic_store(&f->told, mark);
+	*told = told_now(mark);
+	return file_status_flags(f);
+}
+
+void file_set_flags(struct file *f, u32 flags)
+{
+	u32 mark;
+
+	atomic_store(&f->flags, flags);
+	mark = atomic_load(&f->told);
+	if (mark)
+		told_move_on(mark);
 }
 
 void file_unopen(struct file *f)

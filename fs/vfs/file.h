@@ -19,6 +19,7 @@
 struct file;
 struct inode;
 struct attr;
+struct told;
 struct epoll_links;
 
 /* Receives directory entries; false: full, stop (the entry was not taken). */
@@ -97,6 +98,8 @@ struct file {
 	struct inode *inode; /* held */
 	struct path path;    /* held; mnt may be NULL for anonymous files */
 	_Atomic u32 flags;   /* O_ACCMODE and status flags as F_GETFL shows them */
+	_Atomic u32
+	    told; /* the mark of who has been told of flags (fs/vfs/told_word.h); it stays */
 	struct mutex pos_mutex;
 	u64 pos;                            /* guarded by pos_mutex */
 	struct cred *cred;                  /* of the opener; held */
@@ -108,6 +111,15 @@ struct file {
 	_Atomic(struct epoll_links *) epoll;
 };
 
+/* What F_GETFL shows. A 64-bit open(2) always sets O_LARGEFILE (fs/open.c), but for O_PATH. */
+static inline u32 file_status_flags(const struct file *f)
+{
+	return atomic_load(&f->flags) & ~(u32)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
+}
+/* The same for who may be told: it holds as long as *told says (fs/vfs/told_word.h). */
+u32 file_tell_flags(struct file *f, struct told *told);
+/* But for O_ASYNC, which only files have that nobody is told of (sentry/sigio.c). */
+void file_set_flags(struct file *f, u32 flags);
 static inline bool file_readable(const struct file *f)
 {
 	u32 fl = atomic_load_explicit(&f->flags, memory_order_relaxed);

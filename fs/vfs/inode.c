@@ -11,6 +11,7 @@
 #include "fs/vfs/file_lock.h"
 #include "fs/vfs/inode.h"
 #include "fs/vfs/super.h"
+#include "fs/vfs/told_word.h"
 #include "fs/vfs/vfs_internal.h"
 
 static CENSUS(inode_census, "inode");
@@ -84,6 +85,60 @@ void inode_attr(struct inode *i, struct attr *out)
 	*out = i->attr;
 }
 
+struct attr *inode_attr_change(struct inode *i)
+{
+	lock_acquire(&i->attr_lock);
+	return &i->attr;
+}
+
+static void untell_locked(struct inode *i)
+{
+	u32 mark = atomic_load_explicit(&i->told, memory_order_relaxed);
+
+	if (__builtin_expect(mark == 0, 1))
+		return;
+	atomic_store_explicit(&i->told, 0, memory_order_relaxed);
+	told_move_on(mark);
+}
+
+void inode_attr_changed(struct inode *i)
+{
+	untell_locked(i);
+	lock_release(&i->attr_lock);
+}
+
+bool inode_attr_tell(struct inode *i, struct attr *out, struct told *told)
+{
+	u32 mode = inode_mode(i), mark;
+
+	if (!told_anybody() || !(__atomic_load_n(&i->sb->flags, __ATOMIC_RELAXED) & SB_TELLS) ||
+	    (!S_ISREG(mode) && !S_ISDIR(mode)))
+		return false;
+	mark = told_mark(i);
+	lock_acquire(&i->attr_lock);
+	atomic_store_explicit(&i->told, mark, memory_order_relaxed);
+	*told = told_now(mark);
+	*out = i->attr;
+	lock_release(&i->attr_lock);
+	return !i->ops->getattr || inode_getattr(i, out) == 0;
+}
+
+void inode_attr_shown(struct inode *i, const struct inode *view)
+{
+	if (told_anybody())
+		atomic_store_explicit(&i->told, told_mark(view), memory_order_relaxed);
+}
+
+void inode_attr_for(struct inode *i, const struct inode *view, struct attr *out)
+{
+	u32 mark = atomic_load_explicit(&view->told, memory_order_relaxed);
+
+	lock_guard(&i->attr_lock);
+	if (mark)
+		atomic_store_explicit(&i->told, mark, memory_order_relaxed);
+	*out = i->attr;
+}
+
 static _Atomic u64 shrinks;
 
 u64 inode_shrinks(void)
@@ -95,24 +150,27 @@ void inode_replace_attr_locked(struct inode *i, const struct attr *a)
 {
 	const size_t rest = offsetof(struct attr, mode) + sizeof(a->mode);
 
+	if (memcmp(&i->attr, a, sizeof(*a)) == 0)
+		return;
 	/* inode_mode() reads without the lock. */
 	static_assert(offsetof(struct attr, mode) == 0, "the rest is copied as one piece");
 	__atomic_store_n(&i->attr.mode, a->mode, __ATOMIC_RELAXED);
 	if (a->size < i->attr.size)
 		atomic_fetch_add(&shrinks, 1);
 	memcpy((char *)&i->attr + rest, (const char *)a + rest, sizeof(*a) - rest);
+	untell_locked(i);
 }
 
 void inode_set_nlink(struct inode *i, u32 nlink)
 {
-	lock_guard(&i->attr_lock);
-	i->attr.nlink = nlink;
+	inode_attr_change(i)->nlink = nlink;
+	inode_attr_changed(i);
 }
 
 void inode_add_nlink(struct inode *i, s32 n)
 {
-	lock_guard(&i->attr_lock);
-	i->attr.nlink += (u32)n;
+	inode_attr_change(i)->nlink += (u32)n;
+	inode_attr_changed(i);
 }
 
 u64 inode_size(struct inode *i)
@@ -131,42 +189,46 @@ static void set_size_locked(struct inode *i, u64 size)
 
 void inode_set_size(struct inode *i, u64 size)
 {
-	lock_guard(&i->attr_lock);
+	inode_attr_change(i);
 	set_size_locked(i, size);
+	inode_attr_changed(i);
 }
 
 void inode_touch(struct inode *i, int which)
 {
 	struct timespec now = inode_now();
+	struct attr *a = inode_attr_change(i);
 
-	lock_guard(&i->attr_lock);
 	if (which & TOUCH_ATIME)
-		i->attr.atime = now;
+		a->atime = now;
 	if (which & TOUCH_MTIME)
-		i->attr.mtime = now;
+		a->mtime = now;
 	if (which & TOUCH_CTIME)
-		i->attr.ctime = now;
+		a->ctime = now;
+	inode_attr_changed(i);
 }
 
 void inode_store_attr(struct inode *i, const struct setattr *s)
 {
-	lock_guard(&i->attr_lock);
+	struct attr *a = inode_attr_change(i);
+
 	/* inode_mode() reads without the lock. */
 	if (s->valid & SET_MODE)
-		__atomic_store_n(&i->attr.mode, (i->attr.mode & S_IFMT) | (s->mode & 07777),
+		__atomic_store_n(&a->mode, (a->mode & S_IFMT) | (s->mode & 07777),
 		                 __ATOMIC_RELAXED);
 	if (s->valid & SET_UID)
-		i->attr.uid = s->uid;
+		a->uid = s->uid;
 	if (s->valid & SET_GID)
-		i->attr.gid = s->gid;
+		a->gid = s->gid;
 	if (s->valid & SET_SIZE)
 		set_size_locked(i, s->size);
 	if (s->valid & SET_ATIME)
-		i->attr.atime = s->atime;
+		a->atime = s->atime;
 	if (s->valid & SET_MTIME)
-		i->attr.mtime = s->mtime;
+		a->mtime = s->mtime;
 	if (s->valid & SET_CTIME)
-		i->attr.ctime = s->ctime;
+		a->ctime = s->ctime;
+	inode_attr_changed(i);
 }
 
 int inode_getattr(struct inode *i, struct attr *out)

@@ -23,6 +23,7 @@
 #include <time.h>
 
 struct super;
+struct told;
 struct file;
 struct path;
 struct inode;
@@ -140,6 +141,11 @@ struct inode {
 	u64 ino;
 	struct mutex mutex; /* directory contents, or file data and size; rank set by inode_init */
 	struct lock attr_lock;
+	/*
+	 * The mark of who has been told of attr (fs/vfs/told_word.h), of this inode or of what
+	 * shows it; changed under attr_lock.
+	 */
+	_Atomic u32 told;
 	struct attr attr; /* guarded by attr_lock */
 	/* Shared by all open files of this inode; made on first use, freed with it. */
 	_Atomic(struct file_locks *) locks;   /* fs/vfs/file_lock.h */
@@ -166,8 +172,24 @@ void inode_put(struct inode *i);
 
 /* Consistent copies and changes of attributes. */
 void inode_attr(struct inode *i, struct attr *out);
+/*
+ * Every change of an attribute is made between these two: the first takes attr_lock, and the second
+ * releases it when whoever has been told of them will ask again.
+ */
+struct attr *inode_attr_change(struct inode *i);
+void inode_attr_changed(struct inode *i);
 /* All of them at once, from elsewhere (a host, a layer). attr_lock is held. */
 void inode_replace_attr_locked(struct inode *i, const struct attr *a);
+/*
+ * The same as inode_getattr, for who may be told: what is in *out holds as long as *told says
+ * (fs/vfs/told_word.h). False: of this inode nobody is told anything.
+ */
+must_check bool inode_attr_tell(struct inode *i, struct attr *out, struct told *told);
+/* A copy for an inode that shows i's attributes: whoever has been told of those hears of changes of
+ * i. */
+void inode_attr_for(struct inode *i, const struct inode *view, struct attr *out);
+/* The view is about to show i, which nobody else knows yet: the next change of i is the view's. */
+void inode_attr_shown(struct inode *i, const struct inode *view);
 void inode_set_nlink(struct inode *i, u32 nlink);
 void inode_add_nlink(struct inode *i, s32 n);
 u64 inode_size(struct inode *i);

@@ -76,6 +76,11 @@ must_check int super_init(struct super *sb, const struct super_ops *ops, const c
 #define SB_NO_NEGATIVE (1ULL << 42)
 /* Another: its names and attributes change by calls of the VFS alone (fs/vfs/name_epoch.h). */
 #define SB_LASTS (1ULL << 43)
+/*
+ * Another: all changes of attributes are made by inode_attr_change or inode_replace_attr_locked, on
+ * the inode itself or on one whose attributes its getattr copies by inode_attr_for.
+ */
+#define SB_TELLS (1ULL << 44)
 struct super *super_get(struct super *sb);
 void super_put(struct super *sb);
 
