@@ -240,6 +240,28 @@ void platform_thread_answer_fd(struct platform_thread *t, unsigned fd, u32 answe
 		platform->answer_fd(t, fd, answers, word, seen);
 }
 
+_Atomic u32 *platform_told_words(void)
+{
+	return platform->told_words ? platform->told_words() : NULL;
+}
+
+bool platform_thread_answers(const struct platform_thread *t)
+{
+	return platform->answers && platform->answers(t);
+}
+
+void platform_thread_tell_file(struct platform_thread *t, unsigned fd,
+                               const struct platform_file *f)
+{
+	if (platform->tell_file)
+		platform->tell_file(t, fd, f);
+}
+
+bool platform_thread_told_used(struct platform_thread *t)
+{
+	return platform->told_used && platform->told_used(t);
+}
+
 void platform_thread_forget_fds(struct platform_thread *t)
 {
 	if (platform->forget_fds)

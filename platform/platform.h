@@ -29,6 +29,7 @@
 #include "base/types.h"
 #include "base/uspace.h"
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/user.h>
 
 struct platform_space;
@@ -265,6 +266,29 @@ _Atomic u32 *platform_fd_words(void);
 /* For words[word] as it was when it was `seen`. Its own fiber only. */
 void platform_thread_answer_fd(struct platform_thread *t, unsigned fd, u32 answers, u32 word,
                                u32 seen);
+/*
+ * What an open file says of itself, for calls that ask just that (platform/stub/files.c): all of it
+ * as long as the descriptor's word among platform_fd_words is what it was, and st and flags as long
+ * as theirs are among PLATFORM_TOLD_WORDS others. A regular file or a directory.
+ */
+#define PLATFORM_TOLD_WORDS 1024
+struct platform_told {
+	u32 word, seen;
+};
+struct platform_file {
+	struct stat st;
+	u32 flags; /* F_GETFL */
+	bool cloexec;
+	struct platform_told of_fd, of_attr, of_flags;
+};
+/* As platform_fd_words. */
+_Atomic u32 *platform_told_words(void);
+/* Is there anything that t may answer itself? Its own fiber only, as the next two. */
+bool platform_thread_answers(const struct platform_thread *t);
+void platform_thread_tell_file(struct platform_thread *t, unsigned fd,
+                               const struct platform_file *f);
+/* Has something that was told of a file been of use since this was asked last? The guest's word. */
+bool platform_thread_told_used(struct platform_thread *t);
 /* The thread's descriptors are another table's now. Its own fiber only. */
 void platform_thread_forget_fds(struct platform_thread *t);
 /*

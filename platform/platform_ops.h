@@ -47,6 +47,10 @@ struct platform_ops {
 	_Atomic u32 *(*fd_words)(void);
 	void (*answer_fd)(struct platform_thread *t, unsigned fd, u32 answers, u32 word, u32 seen);
 	void (*forget_fds)(struct platform_thread *t);
+	_Atomic u32 *(*told_words)(void);
+	bool (*answers)(const struct platform_thread *t);
+	void (*tell_file)(struct platform_thread *t, unsigned fd, const struct platform_file *f);
+	bool (*told_used)(struct platform_thread *t);
 	_Atomic u32 *(*name_word)(void);
 	void (*answer_lasts)(struct platform_thread *t, u32 seen);
 	int (*usage)(struct platform_thread *t, struct rusage *out);

@@ -158,6 +158,7 @@ static void copy_plain(struct task *t, struct task *child, const struct clone_ar
 	child->seccomp = seccomp_filter_get(t->seccomp);
 	child->start_time = time_monotonic() - kernel.boot_monotonic + kernel.boot_boottime;
 	child->fresh = true;
+	child->told_opens = t->told_opens;
 	/* A thread of its own in the same memory must not run on its maker's signal stack. */
 	if ((f & (CLONE_VM | CLONE_VFORK)) != CLONE_VM)
 		child->altstack = t->altstack;

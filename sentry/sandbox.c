@@ -28,6 +28,7 @@
 #include "fs/vfs/file.h"
 #include "fs/vfs/fs_context.h"
 #include "fs/vfs/name_epoch.h"
+#include "fs/vfs/told_word.h"
 #include "fs/vfs/namei.h"
 #include "net/unix/unix.h"
 #include "platform/filter/landlock.h"
@@ -329,6 +330,7 @@ static void platform_up(const struct platform_ops *ops)
 	if (err)
 		give_up_err("cannot start the platform", err);
 	fdtable_tell_by(platform_fd_words(), PLATFORM_FD_WORDS);
+	told_words_keep(platform_told_words(), PLATFORM_TOLD_WORDS);
 	name_epoch_keep(platform_name_word());
 }
 

@@ -5,6 +5,7 @@
 #include "fs/vfs/file.h"
 #include "fs/vfs/namei.h"
 #include "fs/vfs/walk.h"
+#include "sentry/stat_told.h"
 #include "sentry/syscall.h"
 #include "sentry/user_path.h"
 #include <errno.h>
@@ -20,7 +21,27 @@
 	 O_CLOEXEC | O_PATH | O_TMPFILE)
 #define O_LARGEFILE_BIT 0100000
 
-static s64 open_at(int dirfd, struct uptr name, const struct open_how_args *how)
+/* The new file as a descriptor, about which t will ask if it is one who does. */
+static s64 install(struct task *t, struct file *f, bool cloexec)
+{
+	bool tell = stat_open_tells(t);
+	struct stat st;
+	int fd;
+
+	/* Another thread may close it as soon as it is there. */
+	if (tell)
+		file_get(f);
+	fd = fd_install(f, cloexec);
+	stat_opened(t, fd);
+	if (!tell)
+		return fd;
+	if (fd >= 0)
+		(void)!stat_tell(t, fd, f, &st);
+	file_put(f);
+	return fd;
+}
+
+static s64 open_at(struct task *t, int dirfd, struct uptr name, const struct open_how_args *how)
 {
 	struct name_buf buf;
 	struct path base;
@@ -38,32 +59,32 @@ static s64 open_at(int dirfd, struct uptr name, const struct open_how_args *how)
 	path_base_put(base);
 	if (err)
 		return err;
-	return fd_install(f, how->flags & O_CLOEXEC);
+	return install(t, f, how->flags & O_CLOEXEC);
 }
 
-static s64 open_legacy(int dirfd, struct uptr name, u32 flags, u32 mode)
+static s64 open_legacy(struct task *t, int dirfd, struct uptr name, u32 flags, u32 mode)
 {
 	struct open_how_args how = {.flags = flags & OPEN_FLAGS_KNOWN, .mode = mode & 07777};
 
 	/* O_PATH drops every flag but these; O_TMPFILE needs its directory bit (fs/open.c). */
 	if (how.flags & O_PATH)
 		how.flags &= O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
-	return open_at(dirfd, name, &how);
+	return open_at(t, dirfd, name, &how);
 }
 
-s64 sys_open(struct task *t unused_arg, const struct syscall_args *a)
+s64 sys_open(struct task *t, const struct syscall_args *a)
 {
-	return open_legacy(AT_FDCWD, arg_ptr(a, 0), arg_u32(a, 1), arg_u32(a, 2));
+	return open_legacy(t, AT_FDCWD, arg_ptr(a, 0), arg_u32(a, 1), arg_u32(a, 2));
 }
 
-s64 sys_openat(struct task *t unused_arg, const struct syscall_args *a)
+s64 sys_openat(struct task *t, const struct syscall_args *a)
 {
-	return open_legacy(arg_int(a, 0), arg_ptr(a, 1), arg_u32(a, 2), arg_u32(a, 3));
+	return open_legacy(t, arg_int(a, 0), arg_ptr(a, 1), arg_u32(a, 2), arg_u32(a, 3));
 }
 
-s64 sys_creat(struct task *t unused_arg, const struct syscall_args *a)
+s64 sys_creat(struct task *t, const struct syscall_args *a)
 {
-	return open_legacy(AT_FDCWD, arg_ptr(a, 0), O_CREAT | O_WRONLY | O_TRUNC, arg_u32(a, 1));
+	return open_legacy(t, AT_FDCWD, arg_ptr(a, 0), O_CREAT | O_WRONLY | O_TRUNC, arg_u32(a, 1));
 }
 
 /*
@@ -116,7 +137,7 @@ static int resolve_to_walk(u64 resolve, int *walk_flags)
 	return resolve ? -EAGAIN : 0;
 }
 
-s64 sys_openat2(struct task *t unused_arg, const struct syscall_args *a)
+s64 sys_openat2(struct task *t, const struct syscall_args *a)
 {
 	struct open_how h;
 	struct open_how_args how;
@@ -143,7 +164,7 @@ s64 sys_openat2(struct task *t unused_arg, const struct syscall_args *a)
 		return err;
 	how.flags = (u32)h.flags;
 	how.mode = (u32)h.mode;
-	return open_at(arg_int(a, 0), arg_ptr(a, 1), &how);
+	return open_at(t, arg_int(a, 0), arg_ptr(a, 1), &how);
 }
 
 s64 sys_close(struct task *t, const struct syscall_args *a)

@@ -12,6 +12,7 @@
 #include "fs/vfs/namei.h"
 #include "fs/vfs/super.h"
 #include "fs/vfs/walk.h"
+#include "sentry/stat_told.h"
 #include "sentry/syscall.h"
 #include "sentry/user_path.h"
 #include <errno.h>
@@ -39,26 +40,6 @@ static s64 lasting(struct task *t, s64 answer, s64 also)
 static void answer_begins(struct task *t)
 {
 	atomic_store_explicit(&t->caller.walk_lasts, false, memory_order_relaxed);
-}
-
-static void stat_fill(struct stat *st, const struct inode *i, const struct attr *a)
-{
-	const struct user_ns *u = caller_cred()->user_ns;
-
-	memset(st, 0, sizeof(*st));
-	st->st_dev = i->sb->dev;
-	st->st_ino = i->ino;
-	st->st_nlink = a->nlink;
-	st->st_mode = a->mode;
-	st->st_uid = user_ns_uid_show(u, a->uid);
-	st->st_gid = user_ns_gid_show(u, a->gid);
-	st->st_rdev = a->rdev;
-	st->st_size = (off_t)a->size;
-	st->st_blksize = a->blksize;
-	st->st_blocks = (blkcnt_t)a->blocks;
-	st->st_atim = a->atime;
-	st->st_mtim = a->mtime;
-	st->st_ctim = a->ctime;
 }
 
 /* Writes what stat(2) says of an object to the guest. */
@@ -102,21 +83,37 @@ s64 sys_lstat(struct task *t, const struct syscall_args *a)
 	return stat_at(t, AT_FDCWD, arg_ptr(a, 0), arg_ptr(a, 1), AT_SYMLINK_NOFOLLOW);
 }
 
-s64 sys_newfstatat(struct task *t, const struct syscall_args *a)
+/* Of an open file, which is told to who may answer for it from then on. */
+static s64 stat_fd(struct task *t, int fd, struct uptr buf)
 {
-	return stat_at(t, arg_int(a, 0), arg_ptr(a, 1), arg_ptr(a, 2), arg_int(a, 3));
-}
-
-s64 sys_fstat(struct task *t unused_arg, const struct syscall_args *a)
-{
+	struct stat st;
 	struct file *f;
-	s64 err = fd_get_any(arg_int(a, 0), &f);
+	s64 err = fd_get_any(fd, &f);
 
 	if (err)
 		return err;
-	err = stat_out(&(struct object){.inode = f->inode}, arg_ptr(a, 1));
+	if (stat_ask_tells(t, fd) && stat_tell(t, fd, f, &st))
+		err = put_user(buf, &st);
+	else
+		err = stat_out(&(struct object){.inode = f->inode}, buf);
 	file_put(f);
 	return err;
+}
+
+s64 sys_newfstatat(struct task *t, const struct syscall_args *a)
+{
+	int fd = arg_int(a, 0), flags = arg_int(a, 3);
+	u8 first;
+
+	/* As fs/stat.c:vfs_fstatat has it. */
+	if (flags == AT_EMPTY_PATH && fd >= 0 && get_user(&first, arg_ptr(a, 1)) == 0 && !first)
+		return stat_fd(t, fd, arg_ptr(a, 2));
+	return stat_at(t, fd, arg_ptr(a, 1), arg_ptr(a, 2), flags);
+}
+
+s64 sys_fstat(struct task *t, const struct syscall_args *a)
+{
+	return stat_fd(t, arg_int(a, 0), arg_ptr(a, 1));
 }
 
 static struct statx_timestamp statx_time(struct timespec ts)

@@ -44,6 +44,7 @@ struct task *task_alloc(void)
 	TAILQ_INIT(&t->tracees);
 	t->altstack.ss_flags = SS_DISABLE;
 	t->timer_slack = t->default_timer_slack = DEFAULT_TIMER_SLACK;
+	t->opened_fd = -1;
 	atomic_init(&t->syscall_nr, ~0ULL);
 	t->sched_policy = SCHED_OTHER;
 	t->cpus_allowed = kernel.cpus_online;
@@ -154,6 +155,9 @@ void task_set_cred(struct task *t, struct cred *c)
 		old = t->caller.cred;
 		t->caller.cred = c;
 	}
+	/* What it has been told of files' owners is what they are called in its user namespace. */
+	if (old->user_ns != c->user_ns && t->thread)
+		platform_thread_forget_fds(t->thread);
 	cred_put(old);
 	name_epoch_end();
 	task_update_identity(t);

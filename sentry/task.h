@@ -208,7 +208,11 @@ struct task {
 	u32 rseq_len, rseq_sig;
 	struct seccomp_filter *seccomp;
 	u64 start_time;
-	bool mm_queued;  /* host memory operations queued since the last run: mm_ops_done */
+	bool mm_queued; /* host memory operations queued since the last run: mm_ops_done */
+	/* sentry/stat_told.h: what it has opened last; how many opens are told of yet; how many
+	 * answers have not been asked for again. */
+	int opened_fd;
+	u32 told_opens, vain_asks;
 	u64 fault_addr;  /* of the last fault that was tried again: sentry/mm_fault.c */
 	u32 fault_tries; /* how often in a row */
 };

@@ -17,6 +17,7 @@
 #include "platform/platform.h"
 #include "platform/stub/layout.h"
 #include <linux/utsname.h>
+#include <sys/stat.h>
 
 enum stub_state {
 	STUB_GUEST,
@@ -59,8 +60,8 @@ struct stub_call {
 	u8 segments; /* how many of the request's */
 	u8 fast; /* REQUEST_SYSCALL: by a rewritten site; regs need be looked at only if asked for
 	          */
-	u8 pad;
-	u32 nr; /* REQUEST_SYSCALL */
+	u8 told_used; /* REQUEST_SYSCALL: something was answered by `files` since the last one */
+	u32 nr;       /* REQUEST_SYSCALL */
 	u64 arg[6];
 };
 _Static_assert(sizeof(struct stub_call) == 56, "one line, with the state");
@@ -152,6 +153,23 @@ struct fd_told {
 	u8 pad;
 };
 
+/* Something that is told holds as long as the word of its kind is `seen`. */
+struct told_at {
+	u32 word, seen;
+};
+
+/* What there is to the open file that a descriptor is: files.c. */
+struct file_told {
+	u32 fd; /* 1 + the descriptor; 0: nothing is told */
+	u32 flags, cloexec, pad;
+	struct told_at of_fd, of_attr, of_flags; /* of all; of st; of flags */
+	u64 pad2;
+	struct stat st;
+};
+/* By the descriptor's last bits. Most are asked about soon after they were opened. */
+#define STUB_FILES_TOLD 4
+_Static_assert(sizeof(struct file_told) == 192, "three lines");
+
 /* A call about a name: all that its answer depends on but the name itself. */
 struct name_call {
 	u64 hash;  /* of all of it */
@@ -203,7 +221,8 @@ struct stub_context {
 	struct thread_identity identity;
 	_Atomic u32 any_cpu;
 	u64 direct_calls, traps;
-	/* The stub's own, for its waiting policy. */
+	/* The stub's own, since its last request; and for its waiting policy. */
+	u32 told_used;
 	u32 waits, vain_waits;
 	u64 sleeps, rings;
 	/* Descriptors whose reads and writes it may answer. */
@@ -221,6 +240,7 @@ struct stub_context {
 		struct stub_call call;
 		struct stub_reply reply;
 	};
+	_Alignas(64) struct file_told files[STUB_FILES_TOLD];
 	_Alignas(STUB_HEADER_SIZE) u8 window[STUB_WINDOW_SIZE];
 };
 _Static_assert(sizeof(struct stub_context) == STUB_CONTEXT_SIZE, "layout.h says how large");
@@ -272,6 +292,7 @@ struct stub_shared {
 	/* 1 + the CPU of the only worker, when it last looked around; 0: there are several. */
 	_Atomic u32 worker_cpu;
 	_Alignas(64) _Atomic u32 fd_word[PLATFORM_FD_WORDS];
+	_Alignas(64) _Atomic u32 told_word[PLATFORM_TOLD_WORDS];
 	_Alignas(64) _Atomic u32 name_epoch;
 	/* uname(2); the number is odd while they change. */
 	_Alignas(64) _Atomic u32 names_seq;

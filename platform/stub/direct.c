@@ -1,8 +1,8 @@
 /*
  * Calls that need no sentry (design 2.2.3): what a thread may know about itself, reads and writes
- * without effect, and futexes, which belong to the host kernel as guest memory does. A guest
- * that scribbles on its identity lies only to itself. fast.S answers those that are one number
- * before it even saves registers.
+ * without effect, what is known of open files, and futexes, which belong to the host kernel as
+ * guest memory does. A guest that scribbles on its identity lies only to itself. fast.S answers
+ * those that are one number before it even saves registers.
  */
 #include "base/fd_answer.h"
 #include "platform/stub/stub.h"
@@ -158,6 +158,13 @@ bool direct_call(struct stub_context *ctx, struct host_sigcontext *mc, u64 nr)
 	case __NR_read:
 	case __NR_write:
 		if (!direct_io(ctx, mc, nr == __NR_write))
+			return false;
+		break;
+	case __NR_fstat:
+	case __NR_newfstatat:
+	case __NR_fcntl:
+	case __NR_ioctl:
+		if (!file_answer(ctx, mc, nr))
 			return false;
 		break;
 	case __NR_futex:

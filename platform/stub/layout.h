@@ -17,7 +17,7 @@
 #define STUB_FAST          0x7ff000000040 /* stub_fast: the way in without a trap */
 #define STUB_CPUID         0x7ff000000240 /* stub_cpuid: the same for CPUID */
 #define STUB_SHARED        0x7ff000100000 /* struct stub_shared, read only */
-#define STUB_CPUID_ANSWERS 0x7ff000106000 /* struct stub_shared.cpuid */
+#define STUB_CPUID_ANSWERS 0x7ff000107000 /* struct stub_shared.cpuid */
 #define STUB_PARAMS        0x7ff000200000 /* struct stub_params, private */
 #define STUB_VDSO          0x7ff000300000 /* the host's vvar and vDSO mappings, moved here */
 #define STUB_VDSO_MAX      0x100000

@@ -104,6 +104,9 @@ bool marshal_deliver(const struct stub_context *ctx, const struct stub_reply *re
 /* direct.c: calls that need no sentry. True if the call has been answered in mc->rax. */
 bool direct_call(struct stub_context *ctx, struct host_sigcontext *mc, u64 nr);
 
+/* files.c: calls about what an open file is. True if the call has been answered in mc->rax. */
+bool file_answer(struct stub_context *ctx, struct host_sigcontext *mc, u64 nr);
+
 /* names.c */
 /*
  * The call has been marshalled: true if it has been answered in mc->rax. Otherwise it is the one

@@ -111,11 +111,12 @@ static void request_interrupted_wait(struct stub_context *ctx, const struct host
 
 /* Last of all, and at once: workers look at this line all the time, and would take it away. */
 static void request_arguments(struct stub_call *c, const struct host_sigcontext *mc, u64 nr,
-                              u32 segments, bool fast)
+                              u32 segments, bool fast, u32 told_used)
 {
 	c->kind = REQUEST_SYSCALL;
 	c->segments = (u8)segments;
 	c->fast = fast;
+	c->told_used = (u8)told_used;
 	c->nr = (u32)nr;
 	c->arg[0] = mc->rdi;
 	c->arg[1] = mc->rsi;
@@ -148,7 +149,8 @@ static bool request_call(struct stub_context *ctx, struct host_sigcontext *mc, u
 	if (ctx->direct && !sampled && name_answer(ctx, mc, nr, segments))
 		return false;
 	registers_save(&ctx->request.regs, mc, nr);
-	request_arguments(&ctx->call, mc, nr, segments, !sample);
+	request_arguments(&ctx->call, mc, nr, segments, !sample, ctx->told_used);
+	ctx->told_used = 0;
 	return true;
 }
 

@@ -507,6 +507,8 @@ int thread_run(struct platform_thread *pt, struct event *event, int *failed_op)
 	switch (kind) {
 	case REQUEST_SYSCALL:
 		event->kind = EVENT_SYSCALL;
+		if (t->ctx->call.told_used)
+			t->told_used = true;
 		if (!pt->regs_late)
 			patch_call(t);
 		atomic_fetch_add_explicit(&systrap_stats.calls, 1, memory_order_relaxed);

@@ -232,6 +232,7 @@ int space_thread_add(struct platform_space *s, int k, struct systrap_thread **ou
 	if (err)
 		return err;
 	memset(t->ctx, 0, offsetof(struct stub_context, request));
+	forget_files(t->ctx);
 	if (systrap.config->patch) {
 		t->ctx->self = (u64)stub_context_at(STUB_CONTEXTS, t->k);
 		t->ctx->stack = STUB_STACKS + ((u64)t->k + 1) * STUB_STACK_SIZE;

@@ -118,10 +118,11 @@ static void systrap_shutdown(void)
 
 static void set_identity(struct platform_thread *pt, const struct thread_identity *id)
 {
-	struct stub_context *ctx = systrap_thread(pt)->ctx;
+	struct systrap_thread *t = systrap_thread(pt);
 	if (id)
-		ctx->identity = *id;
-	atomic_store(&ctx->direct, id && systrap.config->direct && !systrap.config->trace_all);
+		t->ctx->identity = *id;
+	t->direct = id && systrap.config->direct && !systrap.config->trace_all;
+	atomic_store(&t->ctx->direct, t->direct);
 }
 
 static void set_parent(struct platform_thread *pt, s32 ppid)
@@ -152,6 +153,7 @@ static void forget_fds(struct platform_thread *pt)
 {
 	struct stub_context *ctx = systrap_thread(pt)->ctx;
 	memset(ctx->fd_told, 0, sizeof(ctx->fd_told));
+	forget_files(ctx);
 }
 
 static void answer_fd(struct platform_thread *pt, unsigned fd, u32 answers, u32 word, u32 seen)
@@ -159,6 +161,42 @@ static void answer_fd(struct platform_thread *pt, unsigned fd, u32 answers, u32 
 	struct stub_context *ctx = systrap_thread(pt)->ctx;
 	ctx->fd_told[fd % PLATFORM_FD_ANSWERS] =
 	    (struct fd_told){.seen = seen, .word = (u16)word, .answers = (u8)answers};
+}
+
+static _Atomic u32 *told_words(void)
+{
+	return systrap.shared->told_word;
+}
+
+static bool answers(const struct platform_thread *pt)
+{
+	return container_of(pt, const struct systrap_thread, base)->direct;
+}
+
+static struct told_at told_at(const struct platform_told *t)
+{
+	return (struct told_at){.word = t->word, .seen = t->seen};
+}
+
+/* The lines were the stub's last, if it has looked at them. */
+static void tell_file(struct platform_thread *pt, unsigned fd, const struct platform_file *f)
+{
+	struct file_told *out = &systrap_thread(pt)->ctx->files[fd % STUB_FILES_TOLD];
+	out->fd = fd + 1;
+	out->flags = f->flags;
+	out->cloexec = f->cloexec;
+	out->of_fd = told_at(&f->of_fd);
+	out->of_attr = told_at(&f->of_attr);
+	out->of_flags = told_at(&f->of_flags);
+	out->st = f->st;
+}
+
+static bool told_used(struct platform_thread *pt)
+{
+	struct systrap_thread *t = systrap_thread(pt);
+	bool used = t->told_used;
+	t->told_used = false;
+	return used;
 }
 
 static _Atomic u32 *name_word(void)
@@ -197,6 +235,10 @@ const struct platform_ops systrap_platform = {
     .fd_words = fd_words,
     .answer_fd = answer_fd,
     .forget_fds = forget_fds,
+    .told_words = told_words,
+    .answers = answers,
+    .tell_file = tell_file,
+    .told_used = told_used,
     .name_word = name_word,
     .answer_lasts = answer_lasts,
     .usage = thread_usage,

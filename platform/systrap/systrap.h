@@ -72,6 +72,9 @@ struct systrap_thread {
 	unsigned ins, outs;
 	u32 window_used;
 
+	bool direct;    /* its stub may answer calls itself */
+	bool told_used; /* the stub says that it has answered by what it was told of a file */
+
 	/* The next reply's answer lasts, as it was found in that epoch of names. */
 	bool answer_lasts;
 	u32 answer_epoch;
@@ -108,6 +111,13 @@ extern struct systrap_stats {
 static inline struct systrap_thread *systrap_thread(struct platform_thread *t)
 {
 	return container_of(t, struct systrap_thread, base);
+}
+
+/* What the stub has been told of files does not hold for what it will be asked. */
+static inline void forget_files(struct stub_context *ctx)
+{
+	for (unsigned i = 0; i < STUB_FILES_TOLD; i++)
+		ctx->files[i].fd = 0;
 }
 
 static inline struct stub_context *space_context(const struct platform_space *s, unsigned k)

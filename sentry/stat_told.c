@@ -1,0 +1,105 @@
+/*
+ * Telling the platform of open files. What is told holds until somebody changes it
+ * (fs/vfs/told_word.h, fs/vfs/fdtable.h), so it is told of regular files and directories in file
+ * systems that hear of each change (SB_TELLS). With the answer to fstat(2), unless that has
+ * changed before it is asked for again, time after time; and with the one to open(2), if that is
+ * what the task asks after then.
+ */
+#include "sentry/stat_told.h"
+#include "base/caller.h"
+#include "base/cred.h"
+#include "fs/vfs/fdtable.h"
+#include "fs/vfs/file.h"
+#include "fs/vfs/inode.h"
+#include "fs/vfs/super.h"
+#include "fs/vfs/told_word.h"
+#include "sentry/task.h"
+#include <string.h>
+
+/* How many times it is told in vain before that ends; how often it is tried again. */
+#define PATIENCE  4
+#define TRY_EVERY 8
+
+void stat_fill(struct stat *st, const struct inode *i, const struct attr *a)
+{
+	const struct user_ns *u = caller_cred()->user_ns;
+
+	memset(st, 0, sizeof(*st));
+	st->st_dev = i->sb->dev;
+	st->st_ino = i->ino;
+	st->st_nlink = a->nlink;
+	st->st_mode = a->mode;
+	st->st_uid = user_ns_uid_show(u, a->uid);
+	st->st_gid = user_ns_gid_show(u, a->gid);
+	st->st_rdev = a->rdev;
+	st->st_size = (off_t)a->size;
+	st->st_blksize = a->blksize;
+	st->st_blocks = (blkcnt_t)a->blocks;
+	st->st_atim = a->atime;
+	st->st_mtim = a->mtime;
+	st->st_ctim = a->ctime;
+}
+
+static struct platform_told told_at(const struct told *t)
+{
+	return (struct platform_told){.word = t->word, .seen = t->seen};
+}
+
+bool stat_tell(struct task *t, int fd, struct file *f, struct stat *st)
+{
+	struct platform_file p;
+	struct fdtable_told slot;
+	struct told told;
+	struct attr a;
+
+	/* Owners have other numbers in other user namespaces, and may come to have others there. */
+	if (fd >= FDTABLE_TOLD || !platform_thread_answers(t->thread) ||
+	    t->caller.cred->user_ns != &initial_user_ns || !inode_attr_tell(f->inode, &a, &told))
+		return false;
+	stat_fill(st, f->inode, &a);
+	p.st = *st;
+	p.of_attr = told_at(&told);
+	p.flags = file_tell_flags(f, &told);
+	p.of_flags = told_at(&told);
+	/* No longer, or not yet: then it stays untold. */
+	if (!fdtable_tell(t->caller.files, fd, f, &slot))
+		return true;
+	p.of_fd = (struct platform_told){.word = slot.word, .seen = slot.seen};
+	p.cloexec = slot.cloexec;
+	platform_thread_tell_file(t->thread, (unsigned)fd, &p);
+	return true;
+}
+
+/* The stub has made use of what it was told: that is worth going on with. */
+static void learn(struct task *t)
+{
+	if (!platform_thread_told_used(t->thread))
+		return;
+	t->vain_asks = 0;
+	if (t->told_opens)
+		t->told_opens = PATIENCE;
+}
+
+bool stat_open_tells(struct task *t)
+{
+	if (!t->told_opens)
+		return false;
+	t->told_opens--;
+	learn(t);
+	return t->told_opens;
+}
+
+void stat_opened(struct task *t, int fd)
+{
+	t->opened_fd = fd;
+}
+
+bool stat_ask_tells(struct task *t, int fd)
+{
+	learn(t);
+	if (fd == t->opened_fd)
+		t->told_opens = PATIENCE;
+	t->opened_fd = -1;
+	t->vain_asks++;
+	return t->vain_asks <= PATIENCE || t->vain_asks % TRY_EVERY == 0;
+}
