@@ -300,6 +300,12 @@ void platform_thread_forget_fds(struct platform_thread *t);
 _Atomic u32 *platform_name_word(void);
 /* What is in rax is such an answer, found while the word was `seen`. Its own fiber only. */
 void platform_thread_answer_lasts(struct platform_thread *t, u32 seen);
+/*
+ * The same of a stat, lstat or newfstatat that succeeds, and has written the attributes and nothing
+ * else to guest memory: as long as a word of platform_told_words is what it was, too.
+ */
+void platform_thread_stat_lasts(struct platform_thread *t, u32 seen,
+                                const struct platform_told *attr);
 /* What uname(2) answers to threads whose identity says so; one caller at a time. */
 struct new_utsname;
 void platform_set_names(const struct new_utsname *names);

@@ -39,7 +39,7 @@ struct platform_ops {
 	unsigned (*space_threads)(struct platform_space *space);
 	void (*thread_exit)(struct platform_thread *t);
 	void (*space_kill)(struct platform_space *space);
-	/* Up to answer_lasts: absent where nothing is answered without the sentry. */
+	/* Up to stat_lasts: absent where nothing is answered without the sentry. */
 	void (*set_identity)(struct platform_thread *t, const struct thread_identity *id);
 	void (*set_parent)(struct platform_thread *t, s32 ppid);
 	void (*set_any_cpu)(struct platform_thread *t, bool any);
@@ -53,6 +53,7 @@ struct platform_ops {
 	bool (*told_used)(struct platform_thread *t);
 	_Atomic u32 *(*name_word)(void);
 	void (*answer_lasts)(struct platform_thread *t, u32 seen);
+	void (*stat_lasts)(struct platform_thread *t, u32 seen, const struct platform_told *attr);
 	int (*usage)(struct platform_thread *t, struct rusage *out);
 	u64 (*space_cpu_time)(struct platform_space *s);
 	int (*run)(struct platform_thread *t, struct event *event, int *failed_op);

@@ -45,20 +45,30 @@ static struct platform_told told_at(const struct told *t)
 	return (struct platform_told){.word = t->word, .seen = t->seen};
 }
 
+/* False: that is not for others to give again. */
+static bool tell_attr(struct task *t, struct inode *i, struct stat *st, struct platform_told *out)
+{
+	struct told told;
+	struct attr a;
+
+	/* Owners have other numbers in other user namespaces, and may come to have others there. */
+	if (!platform_thread_answers(t->thread) || t->caller.cred->user_ns != &initial_user_ns ||
+	    !inode_attr_tell(i, &a, &told))
+		return false;
+	stat_fill(st, i, &a);
+	*out = told_at(&told);
+	return true;
+}
+
 bool stat_tell(struct task *t, int fd, struct file *f, struct stat *st)
 {
 	struct platform_file p;
 	struct fdtable_told slot;
 	struct told told;
-	struct attr a;
 
-	/* Owners have other numbers in other user namespaces, and may come to have others there. */
-	if (fd >= FDTABLE_TOLD || !platform_thread_answers(t->thread) ||
-	    t->caller.cred->user_ns != &initial_user_ns || !inode_attr_tell(f->inode, &a, &told))
+	if (fd >= FDTABLE_TOLD || !tell_attr(t, f->inode, st, &p.of_attr))
 		return false;
-	stat_fill(st, f->inode, &a);
 	p.st = *st;
-	p.of_attr = told_at(&told);
 	p.flags = file_tell_flags(f, &told);
 	p.of_flags = told_at(&told);
 	/* No longer, or not yet: then it stays untold. */
@@ -67,6 +77,16 @@ bool stat_tell(struct task *t, int fd, struct file *f, struct stat *st)
 	p.of_fd = (struct platform_told){.word = slot.word, .seen = slot.seen};
 	p.cloexec = slot.cloexec;
 	platform_thread_tell_file(t->thread, (unsigned)fd, &p);
+	return true;
+}
+
+bool stat_tell_named(struct task *t, struct inode *i, struct stat *st)
+{
+	struct platform_told told;
+
+	if (!t->caller.walk_lasts || !tell_attr(t, i, st, &told))
+		return false;
+	platform_thread_stat_lasts(t->thread, t->caller.walk_epoch, &told);
 	return true;
 }
 

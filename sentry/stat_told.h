@@ -18,6 +18,11 @@ void stat_fill(struct stat *st, const struct inode *i, const struct attr *a);
  * filled.
  */
 must_check bool stat_tell(struct task *t, int fd, struct file *f, struct stat *st);
+/*
+ * The same of what the name leads to that t has just walked to, for as long as it does. st is then
+ * to be all that is written to guest memory.
+ */
+must_check bool stat_tell_named(struct task *t, struct inode *i, struct stat *st);
 /* Is what t opens now worth telling of? */
 must_check bool stat_open_tells(struct task *t);
 /* t has opened fd; -errno: it has not. */

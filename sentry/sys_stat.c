@@ -58,6 +58,7 @@ static s64 stat_out(const struct object *o, struct uptr buf)
 static s64 stat_at(struct task *t, int dirfd, struct uptr name, struct uptr buf, int flags)
 {
 	struct object o;
+	struct stat st;
 	s64 err;
 	int wf = (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
 	         (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0);
@@ -68,7 +69,7 @@ static s64 stat_at(struct task *t, int dirfd, struct uptr name, struct uptr buf,
 	err = user_object(dirfd, name, wf, &o);
 	if (err)
 		return lasting(t, err, -ENOENT);
-	err = stat_out(&o, buf);
+	err = stat_tell_named(t, o.inode, &st) ? put_user(buf, &st) : stat_out(&o, buf);
 	object_put(&o);
 	return err;
 }

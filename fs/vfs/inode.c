@@ -58,6 +58,17 @@ struct inode *inode_get(struct inode *i)
 	return i;
 }
 
+/* attr_lock is held, or nobody else has i. */
+static void untell_locked(struct inode *i)
+{
+	u32 mark = atomic_load_explicit(&i->told, memory_order_relaxed);
+
+	if (__builtin_expect(mark == 0, 1))
+		return;
+	atomic_store_explicit(&i->told, 0, memory_order_relaxed);
+	told_move_on(mark);
+}
+
 void inode_put(struct inode *i)
 {
 	struct super *sb;
@@ -67,6 +78,8 @@ void inode_put(struct inode *i)
 	if (!i || !ref_put(&i->ref))
 		return;
 	sb = i->sb;
+	/* What shows the same object next will have another word. */
+	untell_locked(i);
 	locks = atomic_load_explicit(&i->locks, memory_order_acquire);
 	if (locks)
 		file_locks_free(locks);
@@ -89,16 +102,6 @@ struct attr *inode_attr_change(struct inode *i)
 {
 	lock_acquire(&i->attr_lock);
 	return &i->attr;
-}
-
-static void untell_locked(struct inode *i)
-{
-	u32 mark = atomic_load_explicit(&i->told, memory_order_relaxed);
-
-	if (__builtin_expect(mark == 0, 1))
-		return;
-	atomic_store_explicit(&i->told, 0, memory_order_relaxed);
-	told_move_on(mark);
 }
 
 void inode_attr_changed(struct inode *i)

@@ -102,6 +102,13 @@ enum stub_verb {
 #define REPLY_RESET_FPU    2u
 #define REPLY_OPS_ONLY     4u /* then come back: guest code does not run */
 #define REPLY_LASTS        8u /* the stub may give this answer again, while the epoch is `epoch` */
+/* The same of a file's attributes, the only segment, as long as `attr` says so, too. */
+#define REPLY_STAT_LASTS 16u
+
+/* Something that is told holds as long as the word of its kind is `seen`. */
+struct told_at {
+	u32 word, seen;
+};
 
 struct stub_op {
 	/* Most operations: one line. */
@@ -134,7 +141,10 @@ struct stub_reply {
 	u32 files; /* how many of the ops have a file coming */
 	u32 segments;
 	u32 epoch;
-	u64 seq; /* echoed in ops_done when the operations have been carried out */
+	union {
+		u64 seq; /* echoed in ops_done when the operations have been carried out */
+		struct told_at attr; /* REPLY_STAT_LASTS, where there are none */
+	};
 	struct stub_segment segment[STUB_OUT_SEGMENTS]; /* one of them in the state's line */
 	u64 arg[4];
 	struct user_regs_struct regs;
@@ -151,11 +161,6 @@ struct fd_told {
 	u16 word;
 	u8 answers; /* enum fd_answer; 0: nothing is told */
 	u8 pad;
-};
-
-/* Something that is told holds as long as the word of its kind is `seen`. */
-struct told_at {
-	u32 word, seen;
 };
 
 /* What there is to the open file that a descriptor is: files.c. */
@@ -183,15 +188,30 @@ struct name_call {
 /* An answer that lasts, in the stub's private memory: names.c. */
 struct name_answer {
 	struct name_call call;
+	u64 whose; /* each thread has its own, and a forked child not its parent's */
 	u32 epoch;
-	u32 tid; /* whose: each thread has its own, and a forked child not its parent's */
 	s32 answer;
-	u32 pad;
 	u8 name[88];
 };
 #define NAME_ANSWERS 256
-_Static_assert(sizeof(struct name_answer) == 128 &&
-                   NAME_ANSWERS * sizeof(struct name_answer) == STUB_NAMES_STEP,
+
+/* The same of what a name leads to. */
+struct name_stat {
+	struct name_call call;
+	u64 whose;
+	u32 epoch, pad;
+	struct told_at attr;
+	struct stat st;
+	u8 name[64];
+};
+#define NAME_STATS 64
+
+struct name_answers {
+	struct name_answer answer[NAME_ANSWERS];
+	struct name_stat stat[NAME_STATS];
+};
+_Static_assert(sizeof(struct name_answer) == 128 && sizeof(struct name_stat) == 256 &&
+                   sizeof(struct name_answers) == STUB_NAMES_STEP,
                "layout.h says how much a thread has");
 
 struct stub_context {
@@ -227,9 +247,11 @@ struct stub_context {
 	u64 sleeps, rings;
 	/* Descriptors whose reads and writes it may answer. */
 	struct fd_told fd_told[PLATFORM_FD_ANSWERS];
+	/* The thread's number, which no other has had; not 0. */
+	u64 thread;
 	/* What names.c keeps of the call about a name that was asked last, and of answers. */
 	struct name_call name_call;
-	u32 names_kept;
+	u32 names_kept, stats_kept;
 	u8 name_marks[NAME_MARKS];
 	_Alignas(64) struct stub_request request;
 	/* With what most requests and replies say in its line. */

@@ -23,7 +23,7 @@
 #define STUB_VDSO_MAX      0x100000
 #define STUB_STACKS        0x7ff010000000 /* private alternate stacks */
 #define STUB_CONTEXTS      0x7ff020000000 /* struct stub_context of each thread, shared */
-#define STUB_NAMES         0x7ff032000000 /* struct name_answer of each thread, private */
+#define STUB_NAMES         0x7ff032000000 /* struct name_answers of each thread, private */
 #define STUB_END           0x7ff040000000
 #define STUB_TASK_SIZE     0x7ffffffff000 /* where the host's own user half ends */
 
@@ -38,7 +38,7 @@
 #define STUB_HEADER_SIZE   0x1000
 #define STUB_WINDOW_SIZE   0x10000
 #define STUB_CONTEXT_SIZE  0x11000
-#define STUB_NAMES_STEP    0x8000
+#define STUB_NAMES_STEP    0xc000
 #define STUB_NAMES_SIZE    (STUB_MAX_THREADS * STUB_NAMES_STEP)
 #define STUB_STACKS_SIZE   (STUB_MAX_THREADS * STUB_STACK_SIZE)
 #define STUB_CONTEXTS_SIZE (STUB_MAX_THREADS * STUB_CONTEXT_SIZE)

@@ -2,8 +2,8 @@
  * Answers about names that are given again without the sentry: that nothing has this name, that it
  * is no link, that the caller may read it. The sentry says of which answers that is true, and as of
  * which epoch of names; one that has been given twice is kept, and holds until that epoch ends
- * (platform.h, platform_thread_answer_lasts). A compiler asks some hundred times for each of the
- * directories that its headers lie in whether it is a link.
+ * (platform.h, platform_thread_answer_lasts). Attributes hold until they change, too. A compiler
+ * asks some hundred times for each of the directories that its headers lie in whether it is a link.
  *
  * All of it is about what the sentry has told this thread, and lies in the guest's memory: who
  * changes it lies only to itself.
@@ -65,59 +65,128 @@ static bool call_flags(const struct host_sigcontext *mc, u64 nr, u64 *flags)
 	}
 }
 
-static struct name_answer *place(const struct stub_context *ctx, u64 hash)
+static struct name_answers *answers(const struct stub_context *ctx)
 {
 	u64 k = ((u64)ctx - STUB_CONTEXTS) / STUB_CONTEXT_SIZE % STUB_MAX_THREADS;
 
-	return (struct name_answer *)(STUB_NAMES + k * STUB_NAMES_STEP) + hash % NAME_ANSWERS;
+	return (struct name_answers *)(STUB_NAMES + k * STUB_NAMES_STEP);
+}
+
+static struct name_answer *answer_place(const struct stub_context *ctx, u64 hash)
+{
+	return &answers(ctx)->answer[hash % NAME_ANSWERS];
+}
+
+static struct name_stat *stat_place(const struct stub_context *ctx, u64 hash)
+{
+	return &answers(ctx)->stat[hash % NAME_STATS];
+}
+
+/* Was that answer to this call of this thread, and do names still lead where they did? */
+static bool is_of(const struct stub_context *ctx, const struct name_call *call, u64 whose,
+                  u32 epoch)
+{
+	const struct name_call *c = &ctx->name_call;
+
+	return call->hash == c->hash && call->nr == c->nr && call->flags == c->flags &&
+	       call->len == c->len && whose == ctx->thread &&
+	       epoch == atomic_load(&stub_shared()->name_epoch);
+}
+
+static bool known_answer(const struct stub_context *ctx, struct host_sigcontext *mc)
+{
+	const struct name_call *c = &ctx->name_call;
+	const struct name_answer *a = answer_place(ctx, c->hash);
+
+	if (!is_of(ctx, &a->call, a->whose, a->epoch) || !same_name(a->name, ctx->window, c->len))
+		return false;
+	mc->rax = (u64)(s64)a->answer;
+	return true;
+}
+
+static bool known_stat(const struct stub_context *ctx, struct host_sigcontext *mc, u64 buf)
+{
+	const struct name_call *c = &ctx->name_call;
+	const struct name_stat *a = stat_place(ctx, c->hash);
+
+	if (c->len > sizeof(a->name) || !is_of(ctx, &a->call, a->whose, a->epoch) ||
+	    !same_name(a->name, ctx->window, c->len) ||
+	    stub_shared()->told_word[a->attr.word % PLATFORM_TOLD_WORDS] != a->attr.seen)
+		return false;
+	mc->rax = guest_range(buf, sizeof(a->st)) &&
+	                  stub_copy((void *)buf, &a->st, sizeof(a->st)) == sizeof(a->st)
+	              ? 0
+	              : (u64)-EFAULT;
+	return true;
 }
 
 bool name_answer(struct stub_context *ctx, struct host_sigcontext *mc, u64 nr, u32 segments)
 {
 	struct name_call *c = &ctx->name_call;
 	const u8 *name = ctx->window;
-	const struct name_answer *a;
+	bool known;
 
 	if (!call_flags(mc, nr, &c->flags) || !segments)
 		return false;
 	c->len = ctx->request.segment[0].len;
-	if (c->len < 2 || c->len > sizeof(a->name) || name[0] != '/' || name[c->len - 1])
+	if (c->len < 2 || c->len > sizeof(((struct name_answer *)0)->name) || name[0] != '/' ||
+	    name[c->len - 1])
 		return false;
 	c->nr = (u32)nr;
 	c->hash = call_hash(c, name);
-	if (!ctx->names_kept)
+	known = ctx->names_kept && known_answer(ctx, mc);
+	/* Only calls that have a place for them are answered with attributes. */
+	if (!known && ctx->stats_kept)
+		known = known_stat(ctx, mc, nr == __NR_newfstatat ? mc->rdx : mc->rsi);
+	ctx->direct_calls += known;
+	return known;
+}
+
+/*
+ * Is the answer that has come to the call that was asked last worth keeping? Most questions are
+ * asked once: these need no memory. And the window may have served for something else since.
+ */
+static bool worth_keeping(struct stub_context *ctx, const struct name_call *c, size_t longest)
+{
+	u8 *mark = &ctx->name_marks[(c->hash >> 8) % NAME_MARKS];
+
+	if (!ctx->direct || !c->nr || c->len > longest)
 		return false;
-	a = place(ctx, c->hash);
-	if (a->call.hash != c->hash || a->call.nr != c->nr || a->call.flags != c->flags ||
-	    a->call.len != c->len || a->tid != (u32)ctx->identity.tid ||
-	    a->epoch != atomic_load(&stub_shared()->name_epoch) ||
-	    !same_name(a->name, name, c->len))
-		return false;
-	mc->rax = (u64)(s64)a->answer;
-	ctx->direct_calls++;
-	return true;
+	if (*mark == (u8)c->hash)
+		return call_hash(c, ctx->window) == c->hash;
+	*mark = (u8)c->hash;
+	return false;
 }
 
 void name_keep(struct stub_context *ctx, s64 answer, u32 epoch)
 {
 	const struct name_call c = ctx->name_call;
-	u8 *mark = &ctx->name_marks[(c.hash >> 8) % NAME_MARKS];
-	struct name_answer *a;
+	struct name_answer *a = answer_place(ctx, c.hash);
 
-	/* The window may have served for something else since. */
-	if (!ctx->direct || !c.nr || c.len > sizeof(a->name) ||
-	    call_hash(&c, ctx->window) != c.hash)
+	if (!worth_keeping(ctx, &c, sizeof(a->name)))
 		return;
-	/* Most questions are asked once: these need no memory. */
-	if (*mark != (u8)c.hash) {
-		*mark = (u8)c.hash;
-		return;
-	}
-	a = place(ctx, c.hash);
 	a->call = c;
 	a->epoch = epoch;
-	a->tid = (u32)ctx->identity.tid;
+	a->whose = ctx->thread;
 	a->answer = (s32)answer;
 	memcpy(a->name, ctx->window, c.len);
 	ctx->names_kept = 1;
+}
+
+void name_keep_stat(struct stub_context *ctx, const struct stub_reply *reply)
+{
+	const struct name_call c = ctx->name_call;
+	const struct stub_segment st = reply->segment[0];
+	struct name_stat *a = stat_place(ctx, c.hash);
+
+	if (st.len != sizeof(a->st) || st.offset > STUB_WINDOW_SIZE - sizeof(a->st) ||
+	    !worth_keeping(ctx, &c, sizeof(a->name)))
+		return;
+	a->call = c;
+	a->epoch = reply->epoch;
+	a->whose = ctx->thread;
+	a->attr = reply->attr;
+	memcpy(&a->st, ctx->window + st.offset, sizeof(a->st));
+	memcpy(a->name, ctx->window, c.len);
+	ctx->stats_kept = 1;
 }

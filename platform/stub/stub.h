@@ -115,6 +115,8 @@ bool file_answer(struct stub_context *ctx, struct host_sigcontext *mc, u64 nr);
 bool name_answer(struct stub_context *ctx, struct host_sigcontext *mc, u64 nr, u32 segments);
 /* The sentry's answer to that call holds as long as names are those of the epoch. */
 void name_keep(struct stub_context *ctx, s64 answer, u32 epoch);
+/* The same of attributes that the reply has brought, if they are those of the epoch, too. */
+void name_keep_stat(struct stub_context *ctx, const struct stub_reply *reply);
 
 /* hostops.c */
 /* Receives count files that the sentry sent in one message; -1 where none came. */

@@ -306,6 +306,8 @@ static bool resume(struct stub_context *ctx, struct host_sigcontext *mc, struct 
 	}
 	if (flags & REPLY_LASTS)
 		name_keep(ctx, (s64)reply->rax, reply->epoch);
+	if (flags & REPLY_STAT_LASTS)
+		name_keep_stat(ctx, reply);
 	ctx->state = STUB_GUEST;
 	return true;
 }
@@ -315,7 +317,7 @@ static bool needs_frame(u32 verb, u32 flags)
 {
 	switch (verb) {
 	case VERB_RESUME:
-		return flags & ~REPLY_LASTS;
+		return flags & ~(REPLY_LASTS | REPLY_STAT_LASTS);
 	case VERB_FORK:
 	case VERB_CLONE:
 	case VERB_FRAME_PUSH:

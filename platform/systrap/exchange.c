@@ -484,7 +484,12 @@ int thread_run(struct platform_thread *pt, struct event *event, int *failed_op)
 		reply->flags = REPLY_LASTS;
 		reply->epoch = t->answer_epoch;
 	}
-	t->answer_lasts = false;
+	if (t->stat_lasts && !reply->flags && !reply->ops && t->outs == 1) {
+		reply->flags = REPLY_STAT_LASTS;
+		reply->epoch = t->answer_epoch;
+		reply->attr = t->stat_told;
+	}
+	t->answer_lasts = t->stat_lasts = false;
 	reply->rax = pt->regs.rax;
 	guestmem_reply(t);
 

@@ -225,6 +225,8 @@ static int thread_alloc(struct platform_space *s, int k, struct systrap_thread *
 	return 0;
 }
 
+static _Atomic u64 threads_made;
+
 int space_thread_add(struct platform_space *s, int k, struct systrap_thread **out)
 {
 	struct systrap_thread *t;
@@ -233,6 +235,7 @@ int space_thread_add(struct platform_space *s, int k, struct systrap_thread **ou
 		return err;
 	memset(t->ctx, 0, offsetof(struct stub_context, request));
 	forget_files(t->ctx);
+	t->ctx->thread = atomic_fetch_add_explicit(&threads_made, 1, memory_order_relaxed) + 1;
 	if (systrap.config->patch) {
 		t->ctx->self = (u64)stub_context_at(STUB_CONTEXTS, t->k);
 		t->ctx->stack = STUB_STACKS + ((u64)t->k + 1) * STUB_STACK_SIZE;

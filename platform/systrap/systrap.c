@@ -211,6 +211,14 @@ static void answer_lasts(struct platform_thread *pt, u32 seen)
 	t->answer_epoch = seen;
 }
 
+static void stat_lasts(struct platform_thread *pt, u32 seen, const struct platform_told *attr)
+{
+	struct systrap_thread *t = systrap_thread(pt);
+	t->stat_lasts = true;
+	t->answer_epoch = seen;
+	t->stat_told = told_at(attr);
+}
+
 const struct platform_ops systrap_platform = {
     .name = "systrap",
     .unsupported = systrap_unsupported,
@@ -241,6 +249,7 @@ const struct platform_ops systrap_platform = {
     .told_used = told_used,
     .name_word = name_word,
     .answer_lasts = answer_lasts,
+    .stat_lasts = stat_lasts,
     .usage = thread_usage,
     .space_cpu_time = space_cpu_time,
     .run = thread_run,

@@ -76,8 +76,9 @@ struct systrap_thread {
 	bool told_used; /* the stub says that it has answered by what it was told of a file */
 
 	/* The next reply's answer lasts, as it was found in that epoch of names. */
-	bool answer_lasts;
+	bool answer_lasts, stat_lasts;
 	u32 answer_epoch;
+	struct told_at stat_told; /* and the attributes in it */
 
 	struct permits *permits; /* permit.c; NULL: not asked for */
 

@@ -51,6 +51,18 @@ static long raw_fstatat(int fd, struct stat *st)
 	return syscall(SYS_newfstatat, fd, "", st, AT_EMPTY_PATH);
 }
 
+/* By the name that the descriptor has been opened by: what that leads to now may be another. */
+static const char *name_of(int fd)
+{
+	return fd == DIR_FD ? base : fd == SELF_FD ? own : at("f");
+}
+
+static long raw_stat(int fd, struct stat *st)
+{
+	return fd == DIR_FD ? syscall(SYS_stat, base, st)
+	                    : syscall(SYS_newfstatat, AT_FDCWD, name_of(fd), st, 0);
+}
+
 /* O_CLOEXEC among them, if the descriptor has that. */
 static unsigned fdinfo_flags(int fd)
 {
@@ -102,22 +114,30 @@ static void compare_stat(char *out, const char *how, const struct stat *st, cons
 /* Appends what is not as it should be. */
 static void check_one(char *out, int fd)
 {
-	struct stat st[2];
+	struct stat st[3];
 	struct statx sx;
 	char bad[500] = "";
-	long r1, r2, rx = syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &sx);
+	long r1, r2, r3, rx;
 	int fl, cloexec;
 	unsigned info;
 
 	memset(st, 0xa5, sizeof(st));
 	r1 = raw_fstat(fd, &st[0]);
 	r2 = raw_fstatat(fd, &st[1]);
+	/* Last, as it may bring up to date what the others are to know. */
+	rx = syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &sx);
 	if (r1 != rx || r2 != rx)
 		differs(bad, "result", true);
 	if (!rx && !r1)
 		compare_stat(bad, "fstat", &st[0], &sx);
 	if (!rx && !r2)
 		compare_stat(bad, "fstatat", &st[1], &sx);
+	r3 = raw_stat(fd, &st[2]);
+	rx = syscall(SYS_statx, AT_FDCWD, name_of(fd), 0, STATX_BASIC_STATS, &sx);
+	if (r3 != rx)
+		differs(bad, "result by name", true);
+	if (!rx && !r3)
+		compare_stat(bad, "stat", &st[2], &sx);
 	fl = fcntl(fd, F_GETFL);
 	cloexec = fcntl(fd, F_GETFD);
 	info = fdinfo_flags(fd);
@@ -148,6 +168,7 @@ static void learn(void)
 		for (int fd = FILE_FD; fd < FDS_END; fd++) {
 			raw_fstat(fd, &st);
 			raw_fstatat(fd, &st);
+			raw_stat(fd, &st);
 			fcntl(fd, F_GETFL);
 			fcntl(fd, F_GETFD);
 			ioctl(fd, TCGETS, NULL);
@@ -287,7 +308,6 @@ static long step_read(void)
 {
 	char c;
 
-	futimens(FILE_FD, long_ago);
 	return pread(FILE_FD, &c, 1, 0);
 }
 
@@ -453,16 +473,38 @@ static long step_fchmod_dir(void)
 	return fchmod(DIR_FD, 0750);
 }
 
+static long step_times_of_dir(void)
+{
+	return futimens(DIR_FD, long_ago);
+}
+
 static long step_list(void)
 {
 	char buf[4096];
 	int fd = open(base, O_RDONLY | O_DIRECTORY);
-	long r;
+	long r = syscall(SYS_getdents64, fd, buf, sizeof(buf)) > 0 ? 0 : -1;
 
-	futimens(DIR_FD, long_ago);
-	r = syscall(SYS_getdents64, fd, buf, sizeof(buf)) > 0 ? 0 : -1;
 	close(fd);
 	return r;
+}
+
+static long step_rename_dir(void)
+{
+	char other[300];
+
+	snprintf(other, sizeof(other), "%s.moved", base);
+	return rename(base, other) ?: rename(other, base);
+}
+
+static long step_replace(void)
+{
+	long r = rename(at("f"), at("old"));
+
+	learn();
+	if (!r)
+		r = close(by_name("f", O_CREAT | O_EXCL | O_WRONLY));
+	learn();
+	return r ?: rename(at("old"), at("f"));
 }
 
 /* --- of what the sandbox has from the host: copied up by the first of them ---------------------
@@ -651,8 +693,8 @@ static const struct step {
     STEP(fchown, 0),
     STEP(chown, 0),
     STEP(futimens, 0),
-    STEP(utimensat, 0),
     STEP(read, 0),
+    STEP(utimensat, 0),
     STEP(read_by_name, QUIET),
     STEP(link, 0),
     STEP(rename, 0),
@@ -674,7 +716,10 @@ static const struct step {
     STEP(move_back, 0),
     STEP(remove, 0),
     STEP(fchmod_dir, 0),
-    STEP(list, 0),
+    STEP(rename_dir, 0),
+    STEP(replace, 0),
+    STEP(times_of_dir, 0),
+    STEP(list, QUIET),
     STEP(self_times, QUIET),
     STEP(self_read, QUIET),
     STEP(self_chmod, QUIET),
@@ -1006,7 +1051,7 @@ static void end(void)
 
 int main(int argc, char **argv)
 {
-	own = argv[0];
+	own = realpath(argv[0], NULL);
 	if (argc > 1 && !strcmp(argv[1], "kept"))
 		return kept(), 0;
 	if (argc > 1)

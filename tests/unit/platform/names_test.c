@@ -13,7 +13,7 @@ static void setup(void)
 	map_at(STUB_SHARED, PAGE_ALIGN(sizeof(struct stub_shared)));
 	ctx = stub_context_at(STUB_CONTEXTS, 1);
 	ctx->direct = 1;
-	ctx->identity.tid = 5;
+	ctx->thread = 5;
 }
 
 TestSuite(names, .init = setup);
@@ -96,15 +96,119 @@ Test(names, holds_until_the_epoch_ends)
 Test(names, is_for_the_thread_that_was_told)
 {
 	learn(__NR_stat, "/none", -ENOENT);
-	ctx->identity.tid = 6;
+	ctx->thread = 6;
 	cr_expect(!known(__NR_stat, "/none", -ENOENT));
-	ctx->identity.tid = 5;
+	ctx->thread = 5;
 	cr_expect(known(__NR_stat, "/none", -ENOENT));
 	ctx = stub_context_at(STUB_CONTEXTS, 0);
 	ctx->direct = 1;
-	ctx->identity.tid = 5;
+	ctx->thread = 5;
 	ctx->names_kept = 1;
 	cr_expect(!known(__NR_stat, "/none", -ENOENT));
+}
+
+/* As from a reply that has brought attributes, in a window that holds the name, too. */
+static void told_stat(u64 size, u32 seen)
+{
+	struct stub_reply r = {.epoch = stub_shared()->name_epoch,
+	                       .attr = {.word = 7, .seen = seen},
+	                       .segment = {{GUEST_PAGE, sizeof(struct stat), 256}}};
+	struct stat st = {.st_size = (off_t)size};
+
+	memcpy(ctx->window + 256, &st, sizeof(st));
+	name_keep_stat(ctx, &r);
+}
+
+static void learn_stat(const char *name, u64 size)
+{
+	struct host_sigcontext mc = {0};
+
+	for (int i = 0; i < 2; i++) {
+		cr_assert(!asks(&mc, __NR_stat, name));
+		told_stat(size, stub_shared()->told_word[7]);
+	}
+}
+
+static s64 size_of(const char *name)
+{
+	struct host_sigcontext mc = {.rsi = GUEST_PAGE};
+	struct stat *st = (struct stat *)GUEST_PAGE;
+
+	st->st_size = -1;
+	if (!asks(&mc, __NR_stat, name))
+		return -1;
+	cr_assert_eq(mc.rax, 0);
+	return st->st_size;
+}
+
+Test(names, attributes_last_while_names_and_they_do)
+{
+	struct host_sigcontext mc = {.rsi = GUEST_PAGE, .rdx = GUEST_PAGE + 512};
+
+	map_at(GUEST_PAGE, PAGE_SIZE);
+	learn_stat("/a", 100);
+	cr_expect_eq(ctx->names_kept, 0);
+	cr_expect_eq(size_of("/a"), 100);
+	cr_expect_eq(size_of("/b"), -1);
+	cr_expect(!asks(&mc, __NR_lstat, "/a") && !asks(&mc, __NR_newfstatat, "/a"));
+	mc.rsi = 8;
+	cr_expect(asks(&mc, __NR_stat, "/a"));
+	cr_expect_eq((s64)mc.rax, -EFAULT);
+	mc.rsi = STUB_SHARED;
+	cr_expect(asks(&mc, __NR_stat, "/a"));
+	cr_expect_eq((s64)mc.rax, -EFAULT, "not over the stub's own");
+	stub_shared()->told_word[7]++;
+	cr_expect_eq(size_of("/a"), -1);
+	learn_stat("/a2", 200);
+	cr_expect_eq(size_of("/a2"), 200);
+	stub_shared()->name_epoch++;
+	cr_expect_eq(size_of("/a2"), -1);
+	/* The third argument is the buffer there. */
+	for (int i = 0; i < 2; i++) {
+		cr_assert(!asks(&mc, __NR_newfstatat, "/c"));
+		told_stat(300, stub_shared()->told_word[7]);
+	}
+	cr_expect(asks(&mc, __NR_newfstatat, "/c"));
+	cr_expect_eq(((struct stat *)(GUEST_PAGE + 512))->st_size, 300);
+}
+
+Test(names, attributes_are_kept_of_what_was_asked)
+{
+	struct host_sigcontext mc = {.rsi = GUEST_PAGE};
+	char longest[sizeof(((struct name_stat *)0)->name) + 1];
+
+	map_at(GUEST_PAGE, PAGE_SIZE);
+	learn_stat("/a", 1);
+	ctx->thread = 6;
+	cr_expect_eq(size_of("/a"), -1);
+	ctx->thread = 5;
+	cr_expect_eq(size_of("/a"), 1);
+	memset(longest, 'x', sizeof(longest));
+	longest[0] = '/';
+	longest[sizeof(longest) - 2] = 0;
+	learn_stat(longest, 2);
+	cr_expect_eq(size_of(longest), 2);
+	longest[sizeof(longest) - 2] = 'x';
+	longest[sizeof(longest) - 1] = 0;
+	learn_stat(longest, 3);
+	cr_expect_eq(size_of(longest), -1);
+	/* Another size, another place, another name in the window. */
+	for (int how = 0; how < 3; how++) {
+		struct stub_reply r = {.segment = {{GUEST_PAGE, sizeof(struct stat), 256}}};
+
+		if (how == 0)
+			r.segment[0].len--;
+		if (how == 1)
+			r.segment[0].offset = STUB_WINDOW_SIZE - sizeof(struct stat) + 1;
+		for (int i = 0; i < 2; i++) {
+			cr_assert(!asks(&mc, __NR_stat, "/c"));
+			if (how == 2)
+				ctx->window[1] = 'd';
+			name_keep_stat(ctx, &r);
+		}
+		cr_expect_eq(size_of("/c"), -1);
+		cr_expect_eq(size_of("/d"), -1);
+	}
 }
 
 Test(names, only_whole_absolute_names)
@@ -145,7 +249,7 @@ Test(names, nothing_is_kept_of_another_question)
 	name_keep(ctx, -ENOENT, 0);
 	name_keep(ctx, -ENOENT, 0);
 	cr_expect_eq(ctx->names_kept, 0);
-	learn(__NR_stat, "/one", -ENOENT);
+	learn(__NR_stat, "/three", -ENOENT);
 	cr_expect(!known(__NR_stat, "/two", -ENOENT));
 	ctx->direct = 0;
 	name_keep(ctx, -ENOENT, 0);

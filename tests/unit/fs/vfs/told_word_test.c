@@ -188,7 +188,20 @@ Test(told_word, is_told_of_files_and_directories_that_tell)
 	cr_assert(inode_attr_tell(dentry_inode(p.dentry), &a, &t));
 	told_words_keep(NULL, 1);
 	cr_assert(!inode_attr_tell(dentry_inode(p.dentry), &a, &t));
+	told_words_keep(words, array_size(words));
 	path_put(p);
+}
+
+/* Whoever shows the same object from then on could have another word. */
+Test(told_word, moves_on_with_the_end_of_an_inode)
+{
+	struct file *f = must_open("f", O_CREAT | O_RDWR);
+	struct told t;
+
+	ok(vfs_unlink(HERE, "f"));
+	t = told_of(f);
+	file_put(f);
+	cr_assert_neq(atomic_load(&words[t.word]), t.seen);
 }
 
 Test(told_word, moves_on_with_the_flags_of_a_file)
