@@ -786,6 +786,8 @@ static void take_step(unsigned k, int by)
 	char bad[500];
 	long r;
 
+	/* All is to be learnt anew, flags included, and a read is to change something. */
+	futimens(FILE_FD, long_ago);
 	learn();
 	for (int i = 0; i < HELPERS; i++)
 		let(&helpers[i], LEARN);
@@ -918,17 +920,48 @@ static void of_tables(void)
 	printf("ours:%s\n", bad);
 }
 
+__attribute__((format(printf, 2, 3))) static void put_line(const char *path, const char *fmt, ...)
+{
+	FILE *f = fopen(path, "w");
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (f) {
+		vfprintf(f, fmt, ap);
+		fclose(f);
+	}
+	va_end(ap);
+}
+
 static void in_namespaces(void)
 {
 	char bad[500];
 
 	learn();
 	if (fork() == 0) {
+		uid_t uid = getuid();
+		gid_t gid = getgid();
+
 		learn();
 		/* Natively not everyone may; then nothing has changed. */
 		unshare(CLONE_NEWUSER);
 		check(bad);
 		printf("in a user namespace:%s\n", bad);
+		learn();
+		put_line("/proc/self/setgroups", "deny");
+		put_line("/proc/self/uid_map", "5 %d 1", (int)uid);
+		put_line("/proc/self/gid_map", "6 %d 1", (int)gid);
+		check(bad);
+		printf("with names of its own:%s\n", bad);
+		/* Now it is settled who it is. */
+		prctl(PR_SET_DUMPABLE, 1);
+		if (getuid() == 5)
+			setresuid(5, 5, 5);
+		check(bad);
+		printf("as one of these:%s\n", bad);
+		learn();
+		check(bad);
+		printf("as one of these:%s\n", bad);
 		exit(0);
 	}
 	wait(NULL);
