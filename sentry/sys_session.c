@@ -113,7 +113,7 @@ s64 sys_setpgid(struct task *t, const struct syscall_args *a)
 	return setpgid_locked(t, pid_given(pid), pid_given(pgid));
 }
 
-/* vhangup(2): all that use the caller's terminal lose it. */
+/* vhangup(2): all that have the caller's terminal open lose it. */
 s64 sys_vhangup(struct task *t, const struct syscall_args *a unused_arg)
 {
 	struct tty *tty;

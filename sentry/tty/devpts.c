@@ -45,7 +45,7 @@ static void pts_drop(struct pseudo_ref *ref)
 
 static bool pts_alive(const struct pseudo_ref *ref)
 {
-	return !((struct tty *)ref->object)->hung_up;
+	return ((struct tty *)ref->object)->has_master;
 }
 
 static void pts_getattr(const struct pseudo_ref *ref, struct attr *a)

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <signal.h>
+#include <sys/epoll.h>
 
 static void send_locked(struct process_group *pg, int sig)
 {
@@ -144,6 +145,8 @@ static void disassociate(struct tty *t, enum why_detached why)
 	lock_acquire(&t->lock);
 	s = t->session;
 	detach_locked(t, &fg);
+	if (why == HUNG_UP)
+		tty_renew_locked(t);
 	lock_release(&t->lock);
 	leader = why == HUNG_UP && s ? leader_of_locked(s) : NULL;
 	if (leader) {
@@ -266,9 +269,8 @@ s64 tty_session_id(struct tty *t, bool master)
 
 void tty_hangup(struct tty *t)
 {
-	lock_acquire(&t->lock);
-	t->hung_up = true;
-	ldisc_flush_input(t);
-	lock_release(&t->lock);
 	disassociate(t, HUNG_UP);
+	waitq_wake(&t->slave_waitq, EPOLLIN | EPOLLOUT | EPOLLHUP | EPOLLERR);
+	/* What it could not write for want of room, it can now. */
+	waitq_wake(&t->master_waitq, EPOLLOUT);
 }

@@ -11,24 +11,49 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 
 /* Bytes moved at once, between two looks at the lock. */
 #define CHUNK 1024
 
 /* ---- slave ---------------------------------------------------------------- */
 
+/* An open file of it. */
+struct slave {
+	struct tty *tty; /* a reference */
+	u64 hangups;     /* that tty had when it was opened */
+};
+
+static struct tty *tty_of_slave(const struct file *f)
+{
+	return ((struct slave *)f->priv)->tty;
+}
+
+static bool hung_up_locked(const struct slave *s)
+{
+	return s->hangups != s->tty->hangups;
+}
+
+static bool hung_up(const struct slave *s)
+{
+	lock_guard(&s->tty->lock);
+	return hung_up_locked(s);
+}
+
 /*
  * One try at reading, by the rules of termios(3) for the current mode.
  * 0: end of file; -EAGAIN: not enough yet.
  */
-static ssize_t slave_take(struct tty *t, u8 *buf, size_t n, size_t want)
+static ssize_t slave_take(struct slave *s, u8 *buf, size_t n, size_t want)
 {
+	struct tty *t = s->tty;
 	size_t got;
 	bool eof;
 
 	lock_guard(&t->lock);
-	if (t->hung_up)
+	if (hung_up_locked(s))
 		return 0;
 	if (t->termios.c_lflag & ICANON) {
 		if (!ldisc_readable(t))
@@ -41,8 +66,10 @@ static ssize_t slave_take(struct tty *t, u8 *buf, size_t n, size_t want)
 }
 
 /* Reads with an inter-byte or overall timer: VTIME, in tenths of a second. */
-static ssize_t slave_take_timed(struct file *f, struct tty *t, u8 *buf, size_t n, u32 min, u32 time)
+static ssize_t slave_take_timed(struct file *f, u8 *buf, size_t n, u32 min, u32 time)
 {
+	struct slave *s = f->priv;
+	struct tty *t = s->tty;
 	u64 tenth = 100000000ULL, deadline = min ? NO_DEADLINE : time_monotonic() + time * tenth;
 	struct wait_fiber w;
 	ssize_t got;
@@ -52,11 +79,11 @@ static ssize_t slave_take_timed(struct file *f, struct tty *t, u8 *buf, size_t n
 	wait_fiber_init(&w);
 	waitq_add(&t->slave_waitq, &w.waiter, EPOLLIN);
 	for (;;) {
-		got = slave_take(t, buf, n, max_of(min_of(min, (u32)n), 1));
+		got = slave_take(s, buf, n, max_of(min_of(min, (u32)n), 1));
 		if (got != -EAGAIN || file_nonblock(f))
 			break;
 		if (err == -ETIMEDOUT) {
-			got = slave_take(t, buf, n, 1);
+			got = slave_take(s, buf, n, 1);
 			if (got == -EAGAIN)
 				got = 0;
 			break;
@@ -77,13 +104,14 @@ static ssize_t slave_take_timed(struct file *f, struct tty *t, u8 *buf, size_t n
 
 static ssize_t slave_read(struct file *f, struct uio *dst, u64 *pos unused_arg)
 {
-	struct tty *t = f->priv;
+	struct slave *s = f->priv;
+	struct tty *t = s->tty;
 	u8 buf[TTY_INPUT];
 	size_t n = min_of(dst->resid, sizeof(buf));
 	u32 min, time;
 	bool canon;
 	ssize_t got;
-	int err = tty_check_background(t, SIGTTIN);
+	int err = hung_up(s) ? 0 : tty_check_background(t, SIGTTIN);
 
 	if (err)
 		return err;
@@ -95,9 +123,9 @@ static ssize_t slave_read(struct file *f, struct uio *dst, u64 *pos unused_arg)
 	time = t->termios.c_cc[VTIME];
 	lock_release(&t->lock);
 	if (!canon && time)
-		got = slave_take_timed(f, t, buf, n, min, time);
+		got = slave_take_timed(f, buf, n, min, time);
 	else
-		got = slave_take(t, buf, n, min_of(min, (u32)n));
+		got = slave_take(s, buf, n, min_of(min, (u32)n));
 	if (got <= 0)
 		return got;
 	/* There is room again for what the master could not write. */
@@ -107,11 +135,15 @@ static ssize_t slave_read(struct file *f, struct uio *dst, u64 *pos unused_arg)
 
 static ssize_t slave_write(struct file *f, struct uio *src, u64 *pos unused_arg)
 {
-	struct tty *t = f->priv;
+	struct slave *s = f->priv;
+	struct tty *t = s->tty;
 	u8 buf[CHUNK];
 	ssize_t done = 0;
 	int err = 0;
 
+	/* Even of nothing (hung_up_tty_write). */
+	if (hung_up(s))
+		return -EIO;
 	if (t->termios.c_lflag & TOSTOP)
 		err = tty_check_background(t, SIGTTOU);
 	if (err)
@@ -124,7 +156,7 @@ static ssize_t slave_write(struct file *f, struct uio *src, u64 *pos unused_arg)
 		if (n <= 0)
 			return done ? done : n;
 		lock_acquire(&t->lock);
-		gone = t->hung_up;
+		gone = hung_up_locked(s);
 		took = gone ? 0 : ldisc_output(t, buf, (size_t)n);
 		lock_release(&t->lock);
 		uio_revert(src, (size_t)n - took);
@@ -142,11 +174,12 @@ static ssize_t slave_write(struct file *f, struct uio *src, u64 *pos unused_arg)
 
 static u32 slave_ready(struct file *f)
 {
-	struct tty *t = f->priv;
+	struct slave *s = f->priv;
+	struct tty *t = s->tty;
 	u32 r = 0;
 
 	lock_guard(&t->lock);
-	if (t->hung_up)
+	if (hung_up_locked(s))
 		return EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLRDNORM | EPOLLWRNORM;
 	if (ldisc_readable(t))
 		r |= EPOLLIN | EPOLLRDNORM;
@@ -157,19 +190,20 @@ static u32 slave_ready(struct file *f)
 
 static struct waitq *slave_waitq(struct file *f)
 {
-	return &((struct tty *)f->priv)->slave_waitq;
+	return &tty_of_slave(f)->slave_waitq;
 }
 
 static s64 slave_ioctl(struct file *f, u32 cmd, u64 arg)
 {
-	struct tty *t = f->priv;
-
-	return t->hung_up ? -EIO : tty_ioctl(t, f, false, cmd, arg);
+	if (hung_up(f->priv))
+		/* hung_up_tty_ioctl */
+		return cmd == TIOCSPGRP ? -ENOTTY : -EIO;
+	return tty_ioctl(tty_of_slave(f), f, false, cmd, arg);
 }
 
 static void slave_release(struct file *f)
 {
-	struct tty *t = f->priv;
+	struct tty *t = tty_of_slave(f);
 
 	lock_acquire(&t->lock);
 	if (--t->slaves == 0)
@@ -177,6 +211,7 @@ static void slave_release(struct file *f)
 	lock_release(&t->lock);
 	waitq_wake(&t->master_waitq, EPOLLIN | EPOLLHUP);
 	tty_put(t);
+	free(f->priv);
 }
 
 static const struct file_ops slave_ops = {.read = slave_read,
@@ -198,22 +233,31 @@ static void adopt_as_controlling(struct tty *t, const struct file *f)
 	tty_set_controlling(t, false);
 }
 
-int tty_open_slave(struct tty *t, struct file *f)
+static int count_slave(struct tty *t, struct slave *s)
 {
-	lock_acquire(&t->lock);
-	if (t->hung_up || t->locked) {
-		lock_release(&t->lock);
+	lock_guard(&t->lock);
+	if (!t->has_master || t->locked)
 		return -EIO;
-	}
-	if (t->exclusive && t->slaves && caller_cred()->euid) {
-		lock_release(&t->lock);
+	if (t->exclusive && t->slaves && caller_cred()->euid)
 		return -EBUSY;
-	}
 	t->slaves++;
 	t->other_closed = false;
-	lock_release(&t->lock);
+	s->hangups = t->hangups;
+	return 0;
+}
+
+int tty_open_slave(struct tty *t, struct file *f)
+{
+	struct slave *s = malloc(sizeof(*s));
+	int err = s ? count_slave(t, s) : -ENOMEM;
+
+	if (err) {
+		free(s);
+		return err;
+	}
+	s->tty = tty_get(t);
 	f->ops = &slave_ops;
-	f->priv = tty_get(t);
+	f->priv = s;
 	adopt_as_controlling(t, f);
 	return 0;
 }
@@ -320,8 +364,10 @@ static void master_release(struct file *f)
 {
 	struct tty *t = f->priv;
 
+	lock_acquire(&t->lock);
+	t->has_master = false;
+	lock_release(&t->lock);
 	tty_hangup(t);
-	waitq_wake(&t->slave_waitq, EPOLLIN | EPOLLOUT | EPOLLHUP | EPOLLERR);
 	tty_table_leave(t);
 	tty_put(t);
 }
@@ -342,7 +388,7 @@ int tty_open_master(struct file *f)
 
 	if (err)
 		return err;
-	t->masters = 1;
+	t->has_master = true;
 	f->ops = &master_ops;
 	f->priv = t;
 	return 0;
@@ -350,7 +396,9 @@ int tty_open_master(struct file *f)
 
 struct tty *tty_of_file(const struct file *f)
 {
-	return f->ops == &master_ops || f->ops == &slave_ops ? f->priv : NULL;
+	if (f->ops == &slave_ops)
+		return tty_of_slave(f);
+	return f->ops == &master_ops ? f->priv : NULL;
 }
 
 bool file_is_tty(const struct file *f)

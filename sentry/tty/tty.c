@@ -35,6 +35,16 @@ static const struct termios2 initial = {
     .c_ospeed = 38400,
 };
 
+/* tty_ldisc_hangup, __tty_hangup: but for its size and its owner. */
+void tty_renew_locked(struct tty *t)
+{
+	t->hangups++;
+	t->termios = initial;
+	t->packet_events = 0;
+	t->column = 0;
+	ldisc_flush_input(t);
+}
+
 static int table_enter(struct tty *t)
 {
 	lock_guard(&table_lock);

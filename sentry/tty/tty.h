@@ -7,6 +7,9 @@
  * reads is made by its output side from what the slaves write, with echoes in
  * between. Both sides never block: writers are told -EAGAIN and woken.
  *
+ * A hang-up is of open files, not of the terminal: login(1) hangs up on whoever has it and opens
+ * it anew.
+ *
  * Life: tty_create by an open of ptmx; one reference per open file, one from
  * the devpts table while the master lives, one from a session that it controls.
  */
@@ -33,14 +36,15 @@ struct tty {
 	struct lock lock; /* RANK_TTY; all below */
 	struct termios2 termios;
 	struct winsize winsize;
-	u32 uid, gid;        /* of the opener of ptmx: who owns the node */
-	u32 masters, slaves; /* open files */
-	bool locked;         /* TIOCSPTLCK: slaves cannot be opened */
-	bool hung_up;        /* the master is gone: reads end, writes fail */
-	bool other_closed;   /* a slave was open and none is: the master reads EIO */
-	bool exclusive;      /* TIOCEXCL */
-	bool packet;         /* TIOCPKT */
-	u8 packet_events;    /* TIOCPKT_* that the master has not read yet */
+	u32 uid, gid;            /* of the opener of ptmx: who owns the node */
+	u32 slaves;              /* open files, hung up or not */
+	u64 hangups;             /* so far: a slave opened before the last one is hung up */
+	_Atomic bool has_master; /* it is open; without, no slave can be opened */
+	bool locked;             /* TIOCSPTLCK: slaves cannot be opened */
+	bool other_closed;       /* a slave was open and none is: the master reads EIO */
+	bool exclusive;          /* TIOCEXCL */
+	bool packet;             /* TIOCPKT */
+	u8 packet_events;        /* TIOCPKT_* that the master has not read yet */
 
 	/* Input: ring of characters for readers. */
 	u8 in[TTY_INPUT];
@@ -67,6 +71,8 @@ struct tty {
 must_check int tty_create(u32 uid, u32 gid, struct tty **out);
 struct tty *tty_get(struct tty *t);
 void tty_put(struct tty *t);
+/* A hang-up as far as t itself goes: whoever opens it next gets it as new. lock held. */
+void tty_renew_locked(struct tty *t);
 /* Of the devpts table: +1 or NULL. tty_next: the first with index >= from. */
 struct tty *tty_find(u32 index);
 struct tty *tty_next(u32 from);
@@ -126,7 +132,10 @@ struct tty *tty_controlling(struct task *t);
 /* A process is exiting: if it leads its session, the terminal lets go of it, with SIGHUP and
  * SIGCONT. */
 void tty_leader_exit(struct task *t);
-/* The master is closed: the same for whoever it controls, and the end for all slaves. */
+/*
+ * The master is closed, or vhangup(2): the terminal lets go of its session, whose leader gets
+ * SIGHUP and SIGCONT, and all slaves that are open have reached their end.
+ */
 void tty_hangup(struct tty *t);
 
 /* Takes t out of the devpts table: its master is closed. */
