@@ -12,6 +12,7 @@
 #include "sentry/pid.h"
 #include "sentry/proc/proc_internal.h"
 #include "sentry/task.h"
+#include "sentry/tty/tty.h"
 #include "sentry/uts.h"
 #include <errno.h>
 #include <linux/capability.h>
@@ -204,6 +205,7 @@ TUNABLE(hardlinks, &vfs_protection.hardlinks, 0, 1)
 TUNABLE(symlinks, &vfs_protection.symlinks, 0, 1)
 TUNABLE(regular, &vfs_protection.regular, 0, 2)
 TUNABLE(fifos, &vfs_protection.fifos, 0, 2)
+TUNABLE(legacy_tiocsti, &tty_legacy_tiocsti, 0, 1)
 TUNABLE(somaxconn, &net_current()->somaxconn, 0, INT32_MAX)
 TUNABLE(dgram_qlen, &net_current()->max_dgram_qlen, 0, INT32_MAX)
 TUNABLE(rmem_default, &net_current()->rmem_default, 2304, INT32_MAX)
@@ -305,8 +307,9 @@ static const struct pseudo_node unix_children[] = {RW("max_dgram_qlen", dgram_ql
 static const struct pseudo_node net_children[] = {
     DIR("core", core_children), DIR("unix", unix_children), {0}};
 
-const struct pseudo_node proc_sys_children[] = {DIR("fs", fs_children),
-                                                DIR("kernel", kernel_children),
-                                                DIR("net", net_children),
-                                                DIR("vm", vm_children),
-                                                {0}};
+static const struct pseudo_node tty_children[] = {RW("legacy_tiocsti", legacy_tiocsti), {0}};
+static const struct pseudo_node dev_children[] = {DIR("tty", tty_children), {0}};
+
+const struct pseudo_node proc_sys_children[] = {
+    DIR("dev", dev_children), DIR("fs", fs_children), DIR("kernel", kernel_children),
+    DIR("net", net_children), DIR("vm", vm_children), {0}};

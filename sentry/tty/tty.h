@@ -141,6 +141,9 @@ void tty_hangup(struct tty *t);
 /* Takes t out of the devpts table: its master is closed. */
 void tty_table_leave(struct tty *t);
 
+/* dev.tty.legacy_tiocsti: TIOCSTI at one's own terminal is for everyone. */
+extern _Atomic s32 tty_legacy_tiocsti;
+
 s64 tty_ioctl(struct tty *t, struct file *f, bool master, u32 cmd, u64 arg);
 
 /* Registers /dev/tty, ptmx and the pts devices; devpts is an fs_type. */

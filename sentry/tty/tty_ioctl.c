@@ -181,6 +181,44 @@ static s64 master_ioctl(struct tty *t, struct file *f, u32 cmd, u64 arg)
 	}
 }
 
+_Atomic s32 tty_legacy_tiocsti;
+
+/*
+ * TIOCSTI types a character for whoever reads (tty_io.c, tiocsti): for the slaves' readers, or by
+ * way of the master for who reads that. It is for who administers the sandbox, whose terminals
+ * these all are, and as dev.tty.legacy_tiocsti says for others at their own terminal. A terminal of
+ * the caller's is none of these, be it passed on (fs/hostfd knows no such request) or copied from
+ * and to by the console.
+ */
+static s64 fake_input(struct tty *t, bool master, u64 arg)
+{
+	bool admin = task_capable(task_self(), CAP_SYS_ADMIN);
+	struct tty *mine = tty_controlling(task_self());
+	struct tty_signals sig = {0};
+	bool own = !master && mine == t;
+	u8 c;
+
+	if (mine)
+		tty_put(mine);
+	if (!admin && !atomic_load(&tty_legacy_tiocsti))
+		return -EIO;
+	if (!admin && !own)
+		return -EPERM;
+	if (get_user(&c, uptr_make(arg)))
+		return -EFAULT;
+	lock_acquire(&t->lock);
+	if (master)
+		tty_out_byte(t, c);
+	else
+		/* One that there is no room for is lost, as when typed. */
+		ldisc_input(t, &c, 1, &sig);
+	lock_release(&t->lock);
+	tty_signal_foreground(t, &sig);
+	waitq_wake(&t->slave_waitq, EPOLLIN);
+	waitq_wake(&t->master_waitq, EPOLLIN);
+	return 0;
+}
+
 static s64 queue_length(struct tty *t, bool master, bool input)
 {
 	s64 n;
@@ -255,8 +293,7 @@ s64 tty_ioctl(struct tty *t, struct file *f, bool master, u32 cmd, u64 arg)
 		dev = (u32)makedev(master ? 128 : 136, t->index);
 		return put_user(uptr_make(arg), &dev);
 	case TIOCSTI:
-		/* Faking input into another's shell: off, as with dev.tty.legacy_tiocsti=0. */
-		return -EIO;
+		return fake_input(t, master, arg);
 	default:
 		return master ? master_ioctl(t, f, cmd, arg) : -ENOTTY;
 	}
