@@ -88,7 +88,7 @@ static void attach_locked(struct tty *t, struct process_group *pg)
 	set_left_fg_locked(pg->session, NULL);
 }
 
-s64 tty_set_controlling(struct tty *t, bool steal)
+s64 tty_set_controlling(struct tty *t, const struct file *f, bool steal)
 {
 	struct task *self = task_self();
 	struct process_group *old = NULL, *pg;
@@ -102,6 +102,8 @@ s64 tty_set_controlling(struct tty *t, bool steal)
 	if (pg->session->sid != self->group->pid || pg->session->tty)
 		err = -EPERM;
 	else if (t->session && (!steal || !task_capable(self, CAP_SYS_ADMIN)))
+		err = -EPERM;
+	else if (!file_readable(f) && !task_capable(self, CAP_SYS_ADMIN))
 		err = -EPERM;
 	if (!err) {
 		detach_locked(t, &old);

@@ -222,15 +222,15 @@ static const struct file_ops slave_ops = {.read = slave_read,
                                           .ioctl = slave_ioctl,
                                           .release = slave_release};
 
-/* A session leader without a terminal gets this one by opening it (unless O_NOCTTY). */
+/* A session leader without a terminal gets this one by opening it for reading (unless O_NOCTTY). */
 static void adopt_as_controlling(struct tty *t, const struct file *f)
 {
-	if ((f->flags & O_NOCTTY) || !caller()->uspace)
+	if ((f->flags & O_NOCTTY) || !file_readable(f) || !caller()->uspace)
 		return;
 	/* Fails where it does not apply: another's terminal, or not a leader. */
 	if (t->session)
 		return;
-	tty_set_controlling(t, false);
+	tty_set_controlling(t, f, false);
 }
 
 static int count_slave(struct tty *t, struct slave *s)

@@ -122,7 +122,7 @@ u32 tty_out_room(const struct tty *t);
 must_check int tty_check_background(struct tty *t, int sig);
 void tty_signal_foreground(struct tty *t, const struct tty_signals *sig);
 /* TIOCSCTTY, TIOCNOTTY, TIOCSPGRP, TIOCGPGRP, TIOCGSID. */
-s64 tty_set_controlling(struct tty *t, bool steal);
+s64 tty_set_controlling(struct tty *t, const struct file *f, bool steal);
 s64 tty_drop_controlling(struct tty *t);
 s64 tty_set_foreground(struct tty *t, s32 pgid);
 s64 tty_foreground(struct tty *t, bool master);

@@ -261,9 +261,11 @@ s64 tty_ioctl(struct tty *t, struct file *f, bool master, u32 cmd, u64 arg)
 	case TIOCGSID:
 		return put_int(arg, tty_session_id(t, master));
 	case TIOCSCTTY:
-		return master ? -EIO : tty_set_controlling(t, arg == 1);
+		/* By way of the master it is the slave that comes to control, and goes by itself
+		 * only. */
+		return tty_set_controlling(t, f, arg == 1);
 	case TIOCNOTTY:
-		return tty_drop_controlling(t);
+		return master ? -ENOTTY : tty_drop_controlling(t);
 	case FIONREAD:
 		return put_int(arg, queue_length(t, master, true));
 	case TIOCOUTQ:

@@ -184,6 +184,16 @@ int main(void)
 	}
 	reap("controlling terminal", pid);
 	RES(ioctl(s, TIOCSCTTY, 0) == -1);
+
+	/* By way of its master, too; but not for who may not read it. */
+	RES(openpty(&m, &s, name, NULL, NULL));
+	IN_CHILD("by its master", setsid(); signal(SIGHUP, SIG_IGN); RES(ioctl(m, TIOCSCTTY, 0));
+	         OKAY(open("/dev/tty", O_RDWR)); RES(ioctl(m, TIOCNOTTY));
+	         OKAY(open("/dev/tty", O_RDWR)); RES(ioctl(s, TIOCNOTTY)););
+	IN_CHILD("opened for writing", setsid(); signal(SIGHUP, SIG_IGN);
+	         fd = (int)OKAY(open(name, O_WRONLY)); RES(open("/dev/tty", O_RDWR));
+	         become_nobody(); RES(ioctl(fd, TIOCSCTTY, 0)); RES(open("/dev/tty", O_RDWR));
+	         RES(ioctl(s, TIOCSCTTY, 0)); RES(ioctl(fd, TIOCNOTTY)););
 	foreground(true);
 	foreground(false);
 	return 0;
