@@ -1,6 +1,7 @@
 /* Whose work the calling thread of control does: see caller.h. */
 #include "base/caller.h"
 #include "base/fiber_internal.h"
+#include <errno.h>
 
 static void raise_nothing(struct caller *c unused_arg, int sig unused_arg)
 {
@@ -27,6 +28,15 @@ s32 caller_shown_pid(s32 pid)
 	const struct caller *c = caller();
 
 	return c->pid_shown ? c->pid_shown(pid) : pid;
+}
+
+int caller_breathe(void)
+{
+	const struct caller *c = caller();
+
+	if (fiber_self())
+		fiber_yield();
+	return c->killed && c->killed(c) ? -EINTR : 0;
 }
 
 struct caller *caller(void)

@@ -31,6 +31,8 @@ struct caller {
 	u64 nofile_limit; /* RLIMIT_NOFILE, descriptors */
 	/* Called when a write hits fsize_limit (SIGXFSZ), or a pipe has no reader (SIGPIPE). */
 	void (*raise)(struct caller *c, int sig);
+	/* Whether it is being killed: what it has asked for need not be finished. NULL: never. */
+	bool (*killed)(const struct caller *c);
 	/*
 	 * Processes have other numbers in the eyes of some callers: the id of the process that the
 	 * running fiber's guest calls nr (0: there is none), and what it calls the one of that id
@@ -42,6 +44,12 @@ struct caller {
 
 /* A process id as the caller is to see it. */
 s32 caller_shown_pid(s32 pid);
+
+/*
+ * Between two pieces of work that must not be cut short by just any signal: others run. -EINTR if
+ * the caller is being killed. The other way to do it is fiber_breathe.
+ */
+must_check int caller_breathe(void);
 
 /* The caller of the running fiber, or of the host thread's own work (root, no memory). */
 struct caller *caller(void);

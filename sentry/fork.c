@@ -170,6 +170,7 @@ static void copy_plain(struct task *t, struct task *child, const struct clone_ar
 	if (f & CLONE_CHILD_CLEARTID)
 		child->clear_child_tid = a->child_tid;
 	child->caller.raise = t->caller.raise;
+	child->caller.killed = t->caller.killed;
 	child->caller.pid_given = t->caller.pid_given;
 	child->caller.pid_shown = t->caller.pid_shown;
 	child->caller.fsize_limit = t->caller.fsize_limit;

@@ -55,6 +55,11 @@ static void raise_in_caller(struct caller *c, int sig)
 	(void)signal_send_task(t, &info);
 }
 
+static bool caller_killed(const struct caller *c)
+{
+	return container_of(c, struct task, caller)->killed;
+}
+
 static int place(struct task *t)
 {
 	struct thread_group *g = t->group;
@@ -113,6 +118,7 @@ int task_create_init(struct fs_context *fs, struct fdtable *files, struct cred *
 	t->boot = boot;
 	t->fresh = true;
 	t->caller.raise = raise_in_caller;
+	t->caller.killed = caller_killed;
 	t->caller.pid_given = process_given;
 	t->caller.pid_shown = pid_shown;
 	task_refresh_limits(t);

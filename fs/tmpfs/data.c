@@ -6,15 +6,21 @@
  *
  * What lies in a page behind the end of the file is zero: a truncation clears
  * it, so that a later extension need not.
+ *
+ * Work on many pages goes in steps, with others' work in between; the file's mutex is
+ * held meanwhile.
  */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/caller.h"
 #include "base/host.h"
 #include "fs/tmpfs/page_pool.h"
 #include "fs/tmpfs/tmpfs_internal.h"
 
 #define UNWRITTEN 1UL
+/* Take some fifty microseconds. */
+#define STEP_PAGES 512u
 
 static char *page_of(void *entry)
 {
@@ -45,32 +51,56 @@ void data_account(struct tmpfs_node *n, s64 pages)
 	inode_attr_changed(&n->inode);
 }
 
+/* One step of drop_pages: where the next one begins. */
+static u64 drop_step(struct tmpfs_node *n, u64 first, u64 end)
+{
+	u64 i = page_map_next(&n->data.pages, first);
+	s64 dropped = 0;
+
+	for (unsigned k = 0; k < STEP_PAGES && i < end; k++) {
+		void *entry = page_map_remove(&n->data.pages, i);
+
+		if (!in_memfd(n)) {
+			page_free(page_of(entry));
+			dropped++;
+		}
+		i = page_map_next(&n->data.pages, i + 1);
+	}
+	if (dropped)
+		data_account(n, -dropped);
+	return i;
+}
+
+/* When what has been begun is to be ended, whoever is killed. */
+static void breathe(void)
+{
+	int killed = caller_breathe();
+
+	(void)killed;
+}
+
 /*
  * Drops the entries from page `first` to before `end`, and their pages if they are here.
  * What a memfd still has of them its caller recounts.
  */
 static void drop_pages(struct tmpfs_node *n, u64 first, u64 end)
 {
-	s64 dropped = 0;
+	u64 at = drop_step(n, first, end);
 
-	for (u64 i = page_map_next(&n->data.pages, first); i < end;
-	     i = page_map_next(&n->data.pages, i + 1)) {
-		void *entry = page_map_remove(&n->data.pages, i);
-
-		if (in_memfd(n))
-			continue;
-		page_free(page_of(entry));
-		dropped++;
+	while (at < end) {
+		breathe();
+		at = drop_step(n, at, end);
 	}
-	if (dropped)
-		data_account(n, -dropped);
 }
 
 void data_free(struct tmpfs_node *n)
 {
 	struct tmpfs_data *d = &n->data;
+	u64 at = 0;
 
-	drop_pages(n, 0, PAGE_MAP_END);
+	/* Who puts the last reference may hold locks: nobody else runs in between. */
+	while (at < PAGE_MAP_END)
+		at = drop_step(n, at, PAGE_MAP_END);
 	if (d->charged)
 		data_account(n, -(s64)d->charged);
 	if (d->view)
@@ -337,18 +367,25 @@ int data_set_size(struct tmpfs_node *n, u64 size)
 	return 0;
 }
 
-/* Takes back what data_allocate has made so far: the pages are those without data before. */
-static void undo_allocate(struct tmpfs_node *n, u64 first, u64 end, struct page_map *made)
+/*
+ * The end of an allocation: forgets which pages it has made. If it failed they are dropped, too:
+ * they are those without data before.
+ */
+static void settle_made(struct tmpfs_node *n, struct page_map *made, bool failed)
 {
-	for (u64 i = page_map_next(made, first); i < end; i = page_map_next(made, i + 1)) {
+	unsigned k = 0;
+
+	for (u64 i = page_map_next(made, 0); i != PAGE_MAP_END; i = page_map_next(made, i + 1)) {
 		page_map_remove(made, i);
-		drop_pages(n, i, i + 1);
+		if (failed)
+			drop_step(n, i, i + 1);
+		if (++k % STEP_PAGES == 0)
+			breathe();
 	}
 }
 
-static int allocate_pages(struct tmpfs_node *n, u64 first, u64 end)
+static int allocate_step(struct tmpfs_node *n, u64 first, u64 end, struct page_map *made)
 {
-	struct page_map made = {NULL, 0};
 	int err = 0;
 
 	for (u64 i = first; i < end && !err; i++) {
@@ -357,21 +394,29 @@ static int allocate_pages(struct tmpfs_node *n, u64 first, u64 end)
 
 		if (page_map_get(&n->data.pages, i))
 			continue;
-		err = page_map_set(&made, i, PAGE_KNOWN);
+		err = page_map_set(made, i, PAGE_KNOWN);
 		if (!err)
 			err = page_for_write(n, i, true, &page, &fresh);
 		if (!err)
 			err =
 			    page_map_set(&n->data.pages, i, (void *)((uintptr_t)page | UNWRITTEN));
 		else
-			page_map_remove(&made, i);
+			page_map_remove(made, i);
 	}
-	if (err)
-		undo_allocate(n, first, end, &made);
-	else
-		for (u64 i = page_map_next(&made, 0); i != PAGE_MAP_END;
-		     i = page_map_next(&made, i + 1))
-			page_map_remove(&made, i);
+	return err;
+}
+
+static int allocate_pages(struct tmpfs_node *n, u64 first, u64 end)
+{
+	struct page_map made = {NULL, 0};
+	int err = 0;
+
+	for (u64 at = first; at < end && !err; at += STEP_PAGES) {
+		err = allocate_step(n, at, min_of(end, at + STEP_PAGES), &made);
+		if (!err && at + STEP_PAGES < end)
+			err = caller_breathe();
+	}
+	settle_made(n, &made, err);
 	return err;
 }
 

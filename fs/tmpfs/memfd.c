@@ -6,12 +6,15 @@
  * The sentry must not touch a page of a hole through its view: that would make
  * the host allocate it. So it asks the host (SEEK_DATA) before it touches a page
  * for the first time, and remembers in `pages` which ones are there.
+ *
+ * What the host has to make or free in large numbers it does on a thread of the blocking pool.
  * Host calls: memfd_create, openat, ftruncate, fallocate, lseek, fstat, mmap, munmap.
  */
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "base/blocking.h"
 #include "base/caller.h"
 #include "base/host.h"
 #include "fs/tmpfs/page_pool.h"
@@ -49,11 +52,47 @@ static int view_extend(struct tmpfs_data *d, u64 size)
 	return 0;
 }
 
+/* As many the host makes or frees in a millisecond or two. */
+#define MANY_PAGES 2048u
+
+struct memfd_job {
+	int fd, mode;
+	u64 off, len;
+};
+
+static s64 truncate_job(void *arg)
+{
+	const struct memfd_job *j = arg;
+
+	return host_ftruncate(j->fd, j->len);
+}
+
+static s64 fallocate_job(void *arg)
+{
+	const struct memfd_job *j = arg;
+
+	return host_fallocate(j->fd, j->mode, j->off, j->len);
+}
+
+static int run_job(s64 (*fn)(void *arg), struct memfd_job *job, bool many)
+{
+	return (int)(many ? blocking_call(fn, job) : fn(job));
+}
+
+static bool has_many(struct tmpfs_node *n)
+{
+	memfd_recount(n);
+	return n->data.charged > MANY_PAGES;
+}
+
 int memfd_resize(struct tmpfs_node *n, u64 size)
 {
+	struct memfd_job job = {.fd = n->data.memfd, .len = size};
 	int err = view_extend(&n->data, size);
 
-	return err ? err : host_ftruncate(n->data.memfd, size);
+	if (err)
+		return err;
+	return run_job(truncate_job, &job, size < inode_size(&n->inode) && has_many(n));
 }
 
 bool memfd_page_exists(struct tmpfs_node *n, u64 index, u64 *hole_end)
@@ -142,6 +181,76 @@ int data_to_memfd(struct tmpfs_node *n)
 	return 0;
 }
 
+/*
+ * What an allocation that failed had made by then is given up: all that nobody has written to. One
+ * that can write through a mapping could do so between the look and the deed, and lose that: then
+ * it stays as long as the file.
+ */
+static void undo_allocate(struct tmpfs_node *n, u64 from, u64 to)
+{
+	s64 hole, data;
+
+	if (atomic_load(&n->data.writable_maps))
+		return;
+	for (u64 at = from; at < to; at = (u64)data) {
+		struct memfd_job job = {.fd = n->data.memfd,
+		                        .mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE};
+		int err;
+
+		hole = host_lseek(n->data.memfd, (s64)at, SEEK_HOLE);
+		/* Behind the end there is nothing but what was allocated. */
+		job.off = hole < 0 ? at : (u64)hole;
+		data = job.off < to ? host_lseek(n->data.memfd, (s64)job.off, SEEK_DATA) : (s64)to;
+		if (data < 0 || (u64)data > to)
+			data = (s64)to;
+		job.len = (u64)data - min_of(job.off, (u64)data);
+		err = job.len ? run_job(fallocate_job, &job, job.len > MANY_PAGES * PAGE_SIZE) : 0;
+		(void)err; /* it stays, then */
+	}
+}
+
+/* Charges what the host has made, which *reserved pages were charged for before. */
+static void charge_made(struct tmpfs_node *n, u64 *reserved)
+{
+	u64 before = n->data.charged, made;
+
+	memfd_recount(n);
+	made = n->data.charged - before;
+	made = n->data.charged > before ? min_of(made, *reserved) : 0;
+	tmpfs_uncharge(fs_of(&n->inode), made);
+	*reserved -= made;
+}
+
+/*
+ * In steps, so that a caller that is killed is gone soon. The file grows with the last one: none
+ * that maps it sees it as half as long as it is to be.
+ */
+static int allocate_in_steps(struct tmpfs_node *n, u64 off, u64 len, bool keep_size, u64 *reserved)
+{
+	const u64 step = MANY_PAGES * PAGE_SIZE;
+	u64 end = off + len, at = off;
+	int err = 0;
+
+	while (at < end && !err) {
+		struct memfd_job job = {
+		    .fd = n->data.memfd, .off = at, .len = min_of(end - at, step - at % step)};
+		bool last = at + job.len == end;
+
+		job.mode = keep_size || !last ? FALLOC_FL_KEEP_SIZE : 0;
+		err = run_job(fallocate_job, &job, len > step);
+		if (err)
+			/* Of this step the host has undone what it did. */
+			break;
+		at += job.len;
+		charge_made(n, reserved);
+		if (!last)
+			err = caller_breathe();
+	}
+	if (err)
+		undo_allocate(n, off & PAGE_MASK, at);
+	return err;
+}
+
 int memfd_allocate(struct tmpfs_node *n, u64 off, u64 len, bool keep_size)
 {
 	struct tmpfs_super *fs = fs_of(&n->inode);
@@ -156,16 +265,21 @@ int memfd_allocate(struct tmpfs_node *n, u64 off, u64 len, bool keep_size)
 		return err;
 	err = view_extend(&n->data, keep_size ? 0 : off + len);
 	if (!err)
-		err = host_fallocate(n->data.memfd, keep_size ? FALLOC_FL_KEEP_SIZE : 0, off, len);
+		err = allocate_in_steps(n, off, len, keep_size, &pages);
 	tmpfs_uncharge(fs, pages);
-	/* How many of them are new, the host knows. */
 	memfd_recount(n);
 	return err;
 }
 
 void memfd_punch(struct tmpfs_node *n, u64 off, u64 len)
 {
-	host_fallocate(n->data.memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off, len);
+	struct memfd_job job = {.fd = n->data.memfd,
+	                        .mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+	                        .off = off,
+	                        .len = len};
+	int err = run_job(fallocate_job, &job, has_many(n));
+
+	(void)err;
 	memfd_recount(n);
 }
 

@@ -3,7 +3,11 @@
  * same, so most tests run twice, and one plays random operations against a model.
  */
 #include "../vfs/vfs_fixture.h"
+#include "base/caller.h"
+#include "base/fiber.h"
 #include "base/sanitizer.h"
+#include "base/sched.h"
+#include "fs/tmpfs/tmpfs_internal.h"
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -91,6 +95,126 @@ Test(data, fallocate)
 		file_put(f);
 		ok(vfs_unlink(HERE, "f"));
 	}
+}
+
+/* ---- what takes long -------------------------------------------------------- */
+
+#define MUCH (64UL << 20)
+
+static struct file *large;
+static int looks; /* before it is killed; negative: never */
+static s64 result;
+static u32 turns;
+static bool over;
+
+static bool killed(const struct caller *c unused_arg)
+{
+	return looks >= 0 && looks-- == 0;
+}
+
+static void allocate(void *arg unused_arg)
+{
+	result = file_fallocate(large, 0, 0, MUCH);
+	over = true;
+}
+
+static void punch_and_cut(void *arg unused_arg)
+{
+	result = file_fallocate(large, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, MUCH / 2);
+	if (!result)
+		result = vfs_ftruncate(large, 0);
+	over = true;
+}
+
+/* The other one that wants the worker. */
+static void take_turns(void *arg unused_arg)
+{
+	while (!over) {
+		turns++;
+		fiber_yield();
+	}
+}
+
+static void run_beside(fiber_fn *fn)
+{
+	struct fiber *f;
+
+	over = false;
+	turns = 0;
+	ok(fiber_create(fn, NULL, "long", caller(), &f));
+	ok(fiber_create(take_turns, NULL, "other", caller(), &f));
+	sched_run_until_idle(0);
+	cr_assert(over);
+}
+
+Test(data, what_takes_long_lets_others_run)
+{
+	large = fresh(false);
+	run_beside(allocate);
+	cr_assert_eq(result, 0);
+	cr_assert_geq(turns, 16);
+	cr_assert_eq(stat_of("f").blocks, MUCH / 512);
+	run_beside(punch_and_cut);
+	cr_assert_eq(result, 0);
+	cr_assert_geq(turns, 16);
+	cr_assert_eq(stat_of("f").blocks, 0);
+	file_put(large);
+
+	/* The host's own work is the blocking pool's; between steps, others. */
+	ok(vfs_unlink(HERE, "f"));
+	large = fresh(true);
+	run_beside(allocate);
+	cr_assert_eq(result, 0);
+	cr_assert_geq(turns, 4);
+	cr_assert_eq(stat_of("f").blocks, MUCH / 512);
+	file_put(large);
+}
+
+Test(data, a_killed_allocation_is_undone)
+{
+	caller()->killed = killed;
+	for (int mapped = 0; mapped < 2; mapped++) {
+		large = fresh(mapped);
+		_Atomic u64 *used = &fs_of(large->inode)->used_pages;
+
+		cr_assert_eq(atomic_load(used), 0);
+		cr_assert_eq(pwrite_buf(large, "x", 1, 5000), 1);
+		looks = 2;
+		allocate(NULL);
+		cr_assert_eq(result, -EINTR);
+		cr_assert_eq(stat_of("f").size, 5001);
+		cr_assert_eq(stat_of("f").blocks, 8);
+		cr_assert_eq(file_seek(large, 0, SEEK_DATA), 4096);
+		cr_assert_eq(atomic_load(used), 1);
+		looks = -1;
+		allocate(NULL);
+		ok((int)result);
+		cr_assert_eq(stat_of("f").blocks, MUCH / 512);
+		file_put(large);
+		ok(vfs_unlink(HERE, "f"));
+		cr_assert_eq(atomic_load(used), 0);
+	}
+	caller()->killed = NULL;
+}
+
+/* Who could write to it meanwhile keeps it, whatever becomes of the call. */
+Test(data, a_killed_allocation_takes_nothing_from_writers)
+{
+	char *p;
+
+	caller()->killed = killed;
+	large = fresh(true);
+	p = map_file(large, MUCH, true);
+	looks = 2;
+	allocate(NULL);
+	cr_assert_eq(result, -EINTR);
+	cr_assert_eq(stat_of("f").size, 0);
+	cr_assert_gt(stat_of("f").blocks, 0);
+	unmap_file(large, p, MUCH, true);
+	ok(vfs_ftruncate(large, 0));
+	cr_assert_eq(stat_of("f").blocks, 0);
+	file_put(large);
+	caller()->killed = NULL;
 }
 
 /* Sparse. ThreadSanitizer leaves a program not always a terabyte in one piece to look at it. */
