@@ -12,6 +12,11 @@
  * the number of a call on its way (patch_plan_is_sure): bytes inside of another instruction,
  * or of a table, stay what they are, whoever jumps there.
  *
+ * Only so many files are known, so much of their text is copied, and so many sites have slots. What
+ * was mapped least recently makes room, unless a process has it: copies that are mapped stay, and
+ * count. A file whose copy is gone must trap as often again before it has another, so that more
+ * texts than there is room for, in turns, cost no more than twice their traps.
+ *
  * A file is known by its inode, its size and its times. One that has been changed a moment ago
  * could change again without showing it, and is not copied.
  *
@@ -52,6 +57,7 @@ struct noted {
 
 struct text_file {
 	struct text_key key;
+	u64 used;               /* when it was last mapped, or trapped: a reading of use_clock */
 	struct text_copy *copy; /* the latest */
 	struct noted noted[NOTED_MAX];
 	unsigned notes;
@@ -62,8 +68,11 @@ struct text_file {
 static struct lock text_lock = LOCK_INIT(RANK_TEXT);
 static struct text_file *files[FILES_MAX]; /* these guarded by text_lock */
 static unsigned file_count, slots_used;
-static u64 copy_bytes;
+static u32 slot_copies[SHARED_PATCH_MAX]; /* that have a site there; 0: it is free */
+static u64 copy_bytes, use_clock;
 static u8 *tables; /* words, then slots */
+
+SLIST_HEAD(gone, text_copy);
 
 void text_init(u8 *memory)
 {
@@ -99,25 +108,84 @@ static struct text_file *file_find(const struct text_key *key)
 	return NULL;
 }
 
-static struct text_file *file_obtain(const struct text_key *key)
+static void slot_drop(const struct text_copy *c)
+{
+	for (unsigned i = 0; i < c->sites; i++)
+		if (--slot_copies[c->site[i].index] == 0)
+			slots_used--;
+}
+
+/* Without text_lock: closes files. */
+static void copies_free(struct gone *gone)
+{
+	struct text_copy *c;
+	while ((c = SLIST_FIRST(gone))) {
+		SLIST_REMOVE_HEAD(gone, gone_link);
+		if (c->fd >= 0)
+			close(c->fd);
+		free(c);
+	}
+}
+
+/* Nobody has c any more. */
+static void copy_retire(struct text_copy *c, struct gone *gone)
+{
+	copy_bytes -= c->bytes;
+	slot_drop(c);
+	SLIST_INSERT_HEAD(gone, c, gone_link);
+}
+
+/* f has to begin anew. No process has its copy. */
+static void copy_give_up(struct text_file *f, struct gone *gone)
+{
+	copy_retire(f->copy, gone);
+	f->copy = NULL;
+	f->traps = 0;
+	for (unsigned i = 0; i < f->notes; i++)
+		f->noted[i].seen = false;
+}
+
+/* Who is to go first: with a copy, or for the sake of its place. Not `but`. NULL: nobody can. */
+static struct text_file *file_least_used(const struct text_file *but, bool with_copy)
+{
+	struct text_file *least = NULL;
+	for (unsigned i = 0; i < file_count; i++) {
+		struct text_file *f = files[i];
+		if (f == but || f->busy || (f->copy ? atomic_load(&f->copy->users) > 1 : with_copy))
+			continue;
+		if (!least || f->used < least->used)
+			least = f;
+	}
+	return least;
+}
+
+static struct text_file *file_obtain(const struct text_key *key, struct gone *gone)
 {
 	struct text_file *f = file_find(key);
-	if (f || file_count == FILES_MAX || !(f = calloc(1, sizeof(*f))))
+	if (f)
 		return f;
+	if (file_count == FILES_MAX) {
+		f = file_least_used(NULL, false);
+		if (!f)
+			return NULL;
+		if (f->copy)
+			copy_give_up(f, gone);
+		memset(f, 0, sizeof(*f));
+	} else {
+		f = calloc(1, sizeof(*f));
+		if (!f)
+			return NULL;
+		files[file_count++] = f;
+	}
 	f->key = *key;
-	files[file_count++] = f;
 	return f;
 }
 
-void text_note(const struct text_key *key, u32 call, struct text_file **cached)
+/* text_lock held. */
+static void note_trap(struct text_file *f, u32 call)
 {
-	struct text_file *f;
 	unsigned i;
-	lock_guard(&text_lock);
-	/* Files stay. */
-	f = *cached = *cached ? *cached : file_obtain(key);
-	if (!f)
-		return;
+	f->used = ++use_clock;
 	for (i = 0; i < f->notes && f->noted[i].call != call; i++)
 		;
 	if (i == NOTED_MAX || (i < f->notes && f->noted[i].seen))
@@ -125,6 +193,19 @@ void text_note(const struct text_key *key, u32 call, struct text_file **cached)
 	if (i == f->notes)
 		f->noted[f->notes++].call = call;
 	f->traps++;
+}
+
+void text_note(const struct text_key *key, u32 call, struct text_file **cached)
+{
+	struct gone gone = SLIST_HEAD_INITIALIZER(gone);
+	lock_acquire(&text_lock);
+	/* Entries stay, but may be another file's by now. */
+	if (!*cached || memcmp(&(*cached)->key, key, sizeof(*key)) != 0)
+		*cached = file_obtain(key, &gone);
+	if (*cached)
+		note_trap(*cached, call);
+	lock_release(&text_lock);
+	copies_free(&gone);
 }
 
 /* ---- copies -------------------------------------------------------------- */
@@ -137,20 +218,34 @@ struct text_copy *text_copy_keep(struct text_copy *c)
 
 void text_copy_put(struct text_copy *c)
 {
+	struct gone gone = SLIST_HEAD_INITIALIZER(gone);
 	if (atomic_fetch_sub(&c->users, 1) != 1)
 		return;
 	lock_acquire(&text_lock);
-	copy_bytes -= c->bytes;
+	copy_retire(c, &gone);
 	lock_release(&text_lock);
-	if (c->fd >= 0)
-		close(c->fd);
-	free(c);
+	copies_free(&gone);
 }
 
 static bool pays(const struct text_file *f)
 {
 	u64 enough = f->key.len / TRAP_BYTES + (f->copy ? LATER_TRAPS : FIRST_TRAPS);
-	return f->traps >= enough && copy_bytes + f->key.len <= COPIES_MAX;
+	return f->traps >= enough;
+}
+
+/* For the next copy of f, while that before is there, too. */
+static bool make_room(const struct text_file *f, struct gone *gone)
+{
+	struct text_file *least;
+	while (copy_bytes + f->key.len > COPIES_MAX ||
+	       slots_used + f->notes + CPUIDS_MAX > SHARED_PATCH_MAX) {
+		least = file_least_used(f, true);
+		if (!least)
+			break;
+		copy_give_up(least, gone);
+	}
+	/* With too few slots it has fewer sites. */
+	return copy_bytes + f->key.len <= COPIES_MAX;
 }
 
 /* What moves with a, and its jump, overlaps what moves with b. */
@@ -179,12 +274,17 @@ static bool site_plan(const u8 *text, u64 len, u32 call, struct site *out)
 	return true;
 }
 
-/* A slot for the site, which is written there; -1: there is none left. */
+/* A slot for the site of a new copy, which is written there; -1: there is none left. */
 static int slot_take(const struct site *s)
 {
 	struct slot_id id = {.shared = true};
 	lock_acquire(&text_lock);
-	id.index = slots_used < SHARED_PATCH_MAX ? slots_used++ : SHARED_PATCH_MAX;
+	while (id.index < SHARED_PATCH_MAX && slot_copies[id.index])
+		id.index++;
+	if (id.index < SHARED_PATCH_MAX) {
+		slot_copies[id.index] = 1;
+		slots_used++;
+	}
 	lock_release(&text_lock);
 	if (id.index == SHARED_PATCH_MAX)
 		return -1;
@@ -248,11 +348,20 @@ static void cpuids_add(struct text_copy *c, const u8 *text, u64 len)
 	cpuid_answers_fill();
 }
 
+/* The slots of the copy before are this one's, too. */
+static void slots_keep(const struct text_copy *c)
+{
+	lock_guard(&text_lock);
+	for (unsigned i = 0; i < c->sites; i++)
+		slot_copies[c->site[i].index]++;
+}
+
 static void sites_fill(struct copy_job *j, u8 *text, struct text_copy *c)
 {
 	if (j->before) {
 		memcpy(c->site, j->before->site, j->before->sites * sizeof(c->site[0]));
 		c->sites = j->before->sites;
+		slots_keep(c);
 	}
 	/* Those that are planned see the text as it was. */
 	for (unsigned i = 0; i < j->calls; i++)
@@ -263,6 +372,17 @@ static void sites_fill(struct copy_job *j, u8 *text, struct text_copy *c)
 		patch_jump(text + c->site[i].site.begin, (struct slot_id){true, c->site[i].index});
 }
 
+/* One that has come to nothing. */
+static void copy_discard(struct text_copy *c)
+{
+	lock_acquire(&text_lock);
+	slot_drop(c);
+	lock_release(&text_lock);
+	if (c->fd >= 0)
+		close(c->fd);
+	free(c);
+}
+
 /* Job of the blocking pool: the file may have to come from a disk. */
 static s64 copy_make(void *arg)
 {
@@ -271,6 +391,8 @@ static s64 copy_make(void *arg)
 	unsigned room = j->calls + (j->before ? j->before->sites : CPUIDS_MAX);
 	struct text_copy *c = calloc(1, sizeof(*c) + room * sizeof(c->site[0]));
 	u8 *text = calloc(1, len);
+	if (c)
+		c->fd = -1;
 	while (c && text && got < want) {
 		ssize_t n = host_pread(j->fd, text + got, want - got, j->key->off + got);
 		if (n <= 0)
@@ -281,13 +403,14 @@ static s64 copy_make(void *arg)
 		sites_fill(j, text, c);
 		c->bytes = len;
 		c->users = 1;
-		c->fd = c->sites ? sealed_file(text, len) : -1;
+		if (c->sites)
+			c->fd = sealed_file(text, len);
 	}
 	free(text);
 	if (c && c->users && c->fd >= 0)
 		j->copy = c;
-	else
-		free(c);
+	else if (c)
+		copy_discard(c);
 	return 0;
 }
 
@@ -300,8 +423,7 @@ static void copy_renew(struct text_file *f, struct copy_job *j)
 	/* Changed while it was read? */
 	if (j->copy && (!text_key_of(j->fd, j->key->off, j->key->len, &now) ||
 	                memcmp(&now, j->key, sizeof(now)) != 0)) {
-		close(j->copy->fd);
-		free(j->copy);
+		copy_discard(j->copy);
 		j->copy = NULL;
 	}
 	lock_acquire(&text_lock);
@@ -309,14 +431,15 @@ static void copy_renew(struct text_file *f, struct copy_job *j)
 	if (j->copy) {
 		old = f->copy;
 		f->copy = j->copy;
-		copy_bytes += j->copy->bytes;
+	} else {
+		copy_bytes -= f->key.len;
 	}
 	lock_release(&text_lock);
 	if (old)
 		text_copy_put(old);
 }
 
-/* Takes what is new. text_lock held. */
+/* Takes what is new, and the room for the copy. text_lock held. */
 static void job_begin(struct text_file *f, int fd, struct copy_job *j)
 {
 	j->key = &f->key;
@@ -329,22 +452,28 @@ static void job_begin(struct text_file *f, int fd, struct copy_job *j)
 		}
 	f->traps = 0;
 	f->busy = true;
+	copy_bytes += f->key.len;
 }
 
 struct text_copy *text_copy_get(const struct text_key *key, int fd, bool loader)
 {
+	struct gone gone = SLIST_HEAD_INITIALIZER(gone);
 	struct copy_job job = {.loader = loader};
 	struct text_copy *c;
 	struct text_file *f;
 	lock_acquire(&text_lock);
 	f = file_find(key);
-	if (f && !f->busy && pays(f))
+	if (f)
+		f->used = ++use_clock;
+	if (f && !f->busy && pays(f) && make_room(f, &gone))
 		job_begin(f, fd, &job);
 	lock_release(&text_lock);
-	/* While it is busy nobody else replaces the copy before. */
+	copies_free(&gone);
+	/* While it is busy nobody else replaces the copy before, nor takes its place. */
 	if (job.calls)
 		copy_renew(f, &job);
 	lock_guard(&text_lock);
-	c = f ? f->copy : NULL;
+	/* It may be another file's by now. */
+	c = f && memcmp(&f->key, key, sizeof(*key)) == 0 ? f->copy : NULL;
 	return c ? text_copy_keep(c) : NULL;
 }

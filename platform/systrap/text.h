@@ -3,6 +3,7 @@
  */
 #pragma once
 #include "platform/systrap/patch_plan.h"
+#include <sys/queue.h>
 #include <time.h>
 
 struct site {
@@ -27,7 +28,8 @@ struct shared_site {
 /* Does not change, nor does its file, which is sealed. */
 struct text_copy {
 	_Atomic u32 users;
-	int fd; /* the text, from its beginning */
+	SLIST_ENTRY(text_copy) gone_link; /* of those to be freed */
+	int fd;                           /* the text, from its beginning */
 	u64 bytes;
 	unsigned sites;
 	struct shared_site site[]; /* by index */
@@ -39,7 +41,7 @@ void text_init(u8 *memory);
 must_check bool text_key_of(int fd, u64 off, u64 len, struct text_key *out);
 /*
  * A call instruction at this offset of the text has trapped. *cached: NULL at first, then the
- * caller's short cut for this key.
+ * caller's short cut, which is right only as long as it leads to this key.
  */
 struct text_file;
 void text_note(const struct text_key *key, u32 call, struct text_file **cached);

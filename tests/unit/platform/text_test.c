@@ -7,7 +7,9 @@
 #include <fcntl.h>
 #include <link.h>
 #include <string.h>
+#include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PATCHES (SHARED_PATCH_TABLE_SIZE + SHARED_PATCH_CODE_SIZE)
@@ -161,6 +163,146 @@ Test(text, another_version_is_another_file)
 	for (int i = 0; i < 100; i++)
 		note(&other, call_in("getsid"));
 	cr_assert_null(text_copy_get(&other, libc.fd, false));
+}
+
+/* ---- what there is room for ---------------------------------------------------- */
+
+#define BYTES_MAX (16UL << 20)
+
+/* As good as different files: pieces of the library that begin or end elsewhere, all with call. */
+static struct text_key piece(unsigned k, u64 len, u32 *call)
+{
+	u64 page = *call / PAGE_SIZE, before = 1 + k / 64,
+	    after = len / PAGE_SIZE - before + k % 64;
+	struct text_key key = libc.key;
+
+	key.off += (page - before) * PAGE_SIZE;
+	key.len = (before + after) * PAGE_SIZE;
+	*call -= (u32)((page - before) * PAGE_SIZE);
+	return key;
+}
+
+/* +1 */
+static struct text_copy *map_piece(unsigned k, u64 len, unsigned traps)
+{
+	u32 call = call_in("getsid");
+	struct text_key key = piece(k, len, &call);
+
+	while (traps-- > 0)
+		note(&key, call);
+	return text_copy_get(&key, libc.fd, false);
+}
+
+/* Of all copies that are in memory. */
+static u64 bytes_of_copies(void)
+{
+	char name[64], to[64];
+	struct stat st;
+	u64 sum = 0;
+
+	for (int fd = 0; fd < 1024; fd++) {
+		snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+		memset(to, 0, sizeof(to));
+		if (readlink(name, to, sizeof(to) - 1) > 0 && strstr(to, "moat-text") &&
+		    fstat(fd, &st) == 0)
+			sum += (u64)st.st_size;
+	}
+	return sum;
+}
+
+Test(text, the_least_recently_mapped_make_room)
+{
+	const u64 len = 128 * PAGE_SIZE;
+	struct text_copy *held, *c;
+
+	if (!have_library())
+		cr_skip_test("no library to be looked at");
+	held = map_piece(0, len, 100);
+	cr_assert_not_null(held);
+	for (unsigned k = 1; k < 60; k++) {
+		c = map_piece(k, len, 100);
+		cr_assert_not_null(c, "piece %u", k);
+		text_copy_put(c);
+		/* Is mapped again and again. */
+		c = map_piece(1, len, 0);
+		cr_assert_not_null(c, "after piece %u", k);
+		text_copy_put(c);
+		cr_assert_leq(bytes_of_copies(), BYTES_MAX);
+	}
+	cr_assert_gt(bytes_of_copies(), BYTES_MAX / 2);
+	/* The one that is in use is still there; one that is not must earn it again. */
+	c = map_piece(0, len, 0);
+	cr_assert_eq(c, held);
+	text_copy_put(c);
+	cr_assert_null(map_piece(2, len, 1));
+	c = map_piece(2, len, 100);
+	cr_assert_not_null(c);
+	text_copy_put(c);
+	text_copy_put(held);
+}
+
+/* All that are in use take what there is; nobody else gets one until they are gone. */
+Test(text, what_is_in_use_makes_no_room)
+{
+	const u64 len = 128 * PAGE_SIZE;
+	struct text_copy *held[60];
+	unsigned n = 0;
+
+	if (!have_library())
+		cr_skip_test("no library to be looked at");
+	while (n < 60 && (held[n] = map_piece(n, len, 100)))
+		n++;
+	cr_assert(n > 20 && n < 60, "%u", n);
+	cr_assert_leq(bytes_of_copies(), BYTES_MAX);
+	text_copy_put(held[0]);
+	held[0] = map_piece(n, len, 100);
+	cr_assert_not_null(held[0]);
+	while (n-- > 0)
+		text_copy_put(held[n]);
+}
+
+/* Places for files and slots for sites are used again, but no slot that a copy in use has. */
+Test(text, places_and_slots_are_used_again)
+{
+	struct text_copy *held, *c;
+
+	if (!have_library())
+		cr_skip_test("no library to be looked at");
+	held = map_piece(0, 32 * PAGE_SIZE, 100);
+	cr_assert_not_null(held);
+	for (unsigned k = 1; k < SHARED_PATCH_MAX + 100; k++) {
+		c = map_piece(k, 32 * PAGE_SIZE, 100);
+		cr_assert_not_null(c, "piece %u", k);
+		cr_assert_eq(c->sites, 1, "piece %u", k);
+		cr_assert_neq(c->site[0].index, held->site[0].index);
+		text_copy_put(c);
+	}
+	text_copy_put(held);
+}
+
+/* The copy before is gone, and what the next one has of it is not. */
+Test(text, a_slot_stays_with_the_next_copy)
+{
+	struct text_copy *c, *other;
+	unsigned index;
+
+	if (!have_library())
+		cr_skip_test("no library to be looked at");
+	trap_often(call_in("getsid"));
+	c = text_copy_get(&libc.key, libc.fd, false);
+	cr_assert_not_null(c);
+	index = c->site[0].index;
+	text_copy_put(c);
+	for (int i = 0; i < 10; i++)
+		trap_often(call_in("getpgid"));
+	c = text_copy_get(&libc.key, libc.fd, false);
+	cr_assert_eq(c->sites, 2);
+	cr_assert_eq(c->site[0].index, index);
+	other = map_piece(0, 32 * PAGE_SIZE, 100);
+	cr_assert_not_null(other);
+	cr_assert_neq(other->site[0].index, index);
+	text_copy_put(other);
+	text_copy_put(c);
 }
 
 Test(text, a_file_that_has_just_been_changed_has_no_key)
