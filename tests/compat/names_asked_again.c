@@ -1,99 +1,16 @@
 /*
  * Questions about names, asked so often that a platform may have found a short way to answer them:
- * the answer must be what it is now, whoever has changed a name, a mode, an owner, a mount, a root
- * or who the asker is: this thread, another one, or another process.
+ * the answer must be what it is now, whoever has changed a name, a mode, an owner or who the asker
+ * is: this thread, another one, or another process.
  */
 #include "compat.h"
+#include "compat_names.h"
 #include <grp.h>
 #include <linux/fs.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <stdatomic.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-
-#define OFTEN 5
-
-static char base[32];
-
-static const char *at(const char *name)
-{
-	static _Thread_local char buf[4][200];
-	static _Thread_local unsigned next;
-	char *p = buf[next++ % 4];
-
-	snprintf(p, sizeof(buf[0]), "%s/%s", base, name);
-	return p;
-}
-
-static long ask(int how, const char *path)
-{
-	struct stat st;
-	char link[8];
-
-	switch (how) {
-	case 0:
-		return syscall(SYS_stat, path, &st);
-	case 1:
-		return syscall(SYS_lstat, path, &st);
-	case 2:
-		return syscall(SYS_access, path, F_OK);
-	case 3:
-		return syscall(SYS_access, path, R_OK | W_OK);
-	case 4:
-		return syscall(SYS_readlink, path, link, sizeof(link));
-	case 5:
-		return syscall(SYS_faccessat, AT_FDCWD, path, X_OK);
-	case 6:
-		return syscall(SYS_faccessat2, -1, path, W_OK, AT_EACCESS);
-	case 7:
-		return syscall(SYS_newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW);
-	default:
-		return syscall(SYS_readlinkat, -1, path, link, sizeof(link));
-	}
-}
-#define WAYS 9
-
-static const char *const names[] = {"f", "f/x", "d", "d/f", "d/d", "d/d/f", "e/d/f", "l", "s"};
-#define NAMES (sizeof(names) / sizeof(names[0]))
-
-/* All questions, each a few times: one line of what was said, '!' where that was not always the
- * same. */
-static void answers(char out[1000])
-{
-	size_t n = 0;
-
-	for (unsigned i = 0; i < NAMES; i++) {
-		n += (size_t)snprintf(out + n, 1000 - n, "%s%s:", i ? " " : "", names[i]);
-		for (int how = 0; how < WAYS; how++) {
-			long r = 0;
-			int e = 0;
-			char c;
-
-			for (int k = 0; k < OFTEN; k++) {
-				errno = 0;
-				long now = ask(how, at(names[i]));
-
-				if (k && (now != r || errno != e))
-					r = -2;
-				if (!k)
-					r = now, e = errno;
-			}
-			c = r == -2        ? '!'
-			    : r >= 0       ? (char)('0' + r)
-			    : e == ENOENT  ? 'n'
-			    : e == ENOTDIR ? 't'
-			    : e == EINVAL  ? 'i'
-			    : e == EACCES  ? 'a'
-			    : e == EROFS   ? 'r'
-			    : e == ELOOP   ? 'l'
-			                   : '?';
-			out[n++] = c;
-		}
-		out[n] = 0;
-	}
-}
 
 /* --- who asks ------------------------------------------------------------------------ */
 
@@ -157,13 +74,6 @@ static void ends(struct asker *a)
 	} while (0)
 
 /* --- names --------------------------------------------------------------------------- */
-
-static int make(const char *name)
-{
-	int fd = open(at(name), O_CREAT | O_EXCL | O_WRONLY, 0600);
-
-	return fd < 0 ? -1 : close(fd);
-}
 
 static int bind_socket(const char *name)
 {
@@ -300,160 +210,6 @@ static void rights_of_another(void)
 	munmap(a, 4096);
 }
 
-/* --- where names lead ---------------------------------------------------------------- */
-
-static void say(const char *when)
-{
-	char mine[1000];
-
-	answers(mine);
-	printf("%s: %s\n", when, mine);
-}
-
-#define MOVE(expr)                                                                                 \
-	do {                                                                                       \
-		RES(expr);                                                                         \
-		say("");                                                                           \
-	} while (0)
-
-static void mounts_change(void)
-{
-	if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0)
-		return;
-	mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
-	mkdir(at("d"), 0755);
-	mkdir(at("e"), 0755);
-	mkdir(at("e/d"), 0755);
-	make("e/d/f");
-	say("mounts");
-	MOVE(mount("t", at("d"), "tmpfs", 0, "mode=755"));
-	MOVE(make("d/f"));
-	MOVE(mount(NULL, at("d"), NULL, MS_REMOUNT | MS_RDONLY, "mode=755"));
-	MOVE(mount(NULL, at("d"), NULL, MS_REMOUNT, "mode=755"));
-	MOVE(umount2(at("d"), 0));
-	MOVE(mount(at("e"), at("d"), NULL, MS_BIND, NULL));
-	MOVE(mount(NULL, at("d"), NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL));
-	MOVE(mount(NULL, at("d"), NULL, MS_REMOUNT | MS_BIND | MS_NOEXEC, NULL));
-	RES(umount2(at("d"), MNT_EXPIRE));
-	say("used since");
-	RES(umount2(at("d"), MNT_EXPIRE));
-	RES(umount2(at("d"), MNT_EXPIRE));
-	say("expired");
-	MOVE(mount("t", at("d"), "tmpfs", 0, NULL));
-	mkdir(at("d/d"), 0755);
-	MOVE(mount(at("d"), at("e/d"), NULL, MS_MOVE, NULL));
-	MOVE(umount2(at("e/d"), MNT_DETACH));
-	int ns = open("/proc/self/ns/mnt", O_RDONLY);
-	RES(unshare(CLONE_NEWNS));
-	MOVE(mount("t", at("d"), "tmpfs", 0, NULL));
-	MOVE(make("d/f"));
-	MOVE(setns(ns, CLONE_NEWNS));
-	close(ns);
-	/* The same name from another root. */
-	mkdir(at("e/tmp"), 0755);
-	mkdir(at("e/var"), 0755);
-	mkdir(at("e/var/tmp"), 0755);
-	snprintf(base + strlen(base), 4, "/e");
-	char outer[32];
-	strcpy(outer, base);
-	base[strlen(base) - 2] = 0;
-	MOVE(chroot(outer));
-	MOVE(mkdir(base, 0755));
-	MOVE(make("f"));
-	fflush(stdout);
-}
-
-static void *changes_root(void *arg)
-{
-	RES(chroot(arg));
-	return arg;
-}
-
-/* Threads share a root: another changes it. */
-static void root_of_all(void)
-{
-	char outer[40];
-	pthread_t th;
-
-	if (geteuid() != 0)
-		return;
-	make("f");
-	snprintf(outer, sizeof(outer), "%s", base);
-	if (fork_child() == 0) {
-		say("before");
-		pthread_create(&th, NULL, changes_root, outer);
-		pthread_join(th, NULL);
-		say("after");
-		strcpy(base, "");
-		say("from there");
-		_exit(0);
-	}
-	wait(NULL);
-	unlink(at("f"));
-}
-
-/* --- names that come and go all the time ---------------------------------------------- */
-
-#define ROUNDS 1500
-
-struct race {
-	_Atomic int turn; /* 2k + 1: the name is there, or not, look; 2k + 2: seen */
-	sem_t changed, seen;
-	_Atomic int wrong;
-};
-
-static void *watches(void *arg)
-{
-	struct race *r = arg;
-
-	for (int i = 0; i < ROUNDS; i++) {
-		bool there = i % 2 == 0;
-
-		for (int n = 0; n < 100 && atomic_load(&r->turn) != 2 * i + 1; n++)
-			ask(2, at("f"));
-		sem_wait(&r->changed);
-		if ((ask(2, at("f")) == 0) != there || (ask(0, at("f")) == 0) != there ||
-		    (ask(8, at("f")) == -1 && errno == EINVAL) != there)
-			atomic_fetch_add(&r->wrong, 1);
-		atomic_store(&r->turn, 2 * i + 2);
-		sem_post(&r->seen);
-	}
-	return NULL;
-}
-
-static void come_and_go(struct race *r)
-{
-	for (int i = 0; i < ROUNDS; i++) {
-		if (i % 2 == 0 ? make("f") : unlink(at("f")))
-			die("f");
-		atomic_store(&r->turn, 2 * i + 1);
-		sem_post(&r->changed);
-		sem_wait(&r->seen);
-	}
-	NUM(r->wrong);
-	r->turn = r->wrong = 0;
-}
-
-static void races(void)
-{
-	struct race *r =
-	    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	pthread_t th;
-
-	sem_init(&r->changed, 1, 0);
-	sem_init(&r->seen, 1, 0);
-	pthread_create(&th, NULL, watches, r);
-	come_and_go(r);
-	pthread_join(th, NULL);
-	if (fork_child() == 0) {
-		watches(r);
-		_exit(0);
-	}
-	come_and_go(r);
-	wait(NULL);
-	munmap(r, 4096);
-}
-
 /* --- odd questions -------------------------------------------------------------------- */
 
 static void odd_ones(void)
@@ -503,16 +259,13 @@ static void odd_ones(void)
 	RES(access("/proc/self/fd/700", F_OK));
 }
 
-static void in_folder(const char *template)
+static void names_and_rights(void)
 {
 	struct asker *shared =
 	    mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pthread_t th;
 	pid_t pid;
 
-	snprintf(base, sizeof(base), "%s", template);
-	if (!mkdtemp(base))
-		die("mkdtemp");
 	thread_asks = shared;
 	process_asks = (struct asker *)((char *)shared + 4096);
 	asker_init(thread_asks);
@@ -530,21 +283,12 @@ static void in_folder(const char *template)
 	pthread_join(th, NULL);
 	waitpid(pid, NULL, 0);
 	rights_of_another();
-	races();
 	odd_ones();
-	root_of_all();
-	if (fork_child() == 0) {
-		mounts_change();
-		_exit(0);
-	}
-	wait(NULL);
-	nftw(base, compat_remove, 10, FTW_DEPTH | FTW_PHYS);
 	munmap(shared, 8192);
 }
 
 int main(void)
 {
-	in_folder("/tmp/namesXXXXXX");
-	in_folder("/var/tmp/namesXXXXXX");
+	in_folders(names_and_rights);
 	return 0;
 }

@@ -555,6 +555,14 @@ static bool names_known(int argc, char **argv)
 	return false;
 }
 
+static void say_platforms(const char *unknown)
+{
+	fprintf(stderr, "platform-tests: no platform '%s'; there are:", unknown);
+	for (size_t i = 0; platforms[i]; i++)
+		fprintf(stderr, " %s", platform_ops_name(platforms[i]));
+	fputc('\n', stderr);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -594,7 +602,6 @@ int main(int argc, char **argv)
 		if (!only || strcmp(only, platform_ops_name(platforms[i])) == 0)
 			result |= test_orphans(platforms[i]);
 	if (!ran)
-		fprintf(stderr, "platform-tests: no platform '%s'; there are: systrap ptrace\n",
-		        only);
+		say_platforms(only);
 	return ran ? result : 2;
 }
