@@ -96,19 +96,12 @@ static void drop_pages(struct tmpfs_node *n, u64 first, u64 end)
 void data_free(struct tmpfs_node *n)
 {
 	struct tmpfs_data *d = &n->data;
-	u64 at = 0;
 
-	/* Who puts the last reference may hold locks: nobody else runs in between. */
-	while (at < PAGE_MAP_END)
-		at = drop_step(n, at, PAGE_MAP_END);
+	drop_pages(n, 0, PAGE_MAP_END);
+	if (d->memfd >= 0)
+		memfd_close(n);
 	if (d->charged)
 		data_account(n, -(s64)d->charged);
-	if (d->view)
-		host_unmap(d->view, d->view_size);
-	if (d->memfd >= 0)
-		host_close(d->memfd);
-	if (d->reader >= 0)
-		host_close(d->reader);
 }
 
 /* The part of [pos, pos + n) that lies in pos's page. */

@@ -74,6 +74,12 @@ static s64 fallocate_job(void *arg)
 	return host_fallocate(j->fd, j->mode, j->off, j->len);
 }
 
+static s64 close_job(void *arg)
+{
+	host_close(((const struct memfd_job *)arg)->fd);
+	return 0;
+}
+
 static int run_job(s64 (*fn)(void *arg), struct memfd_job *job, bool many)
 {
 	return (int)(many ? blocking_call(fn, job) : fn(job));
@@ -93,6 +99,19 @@ int memfd_resize(struct tmpfs_node *n, u64 size)
 	if (err)
 		return err;
 	return run_job(truncate_job, &job, size < inode_size(&n->inode) && has_many(n));
+}
+
+void memfd_close(struct tmpfs_node *n)
+{
+	struct memfd_job job = {.fd = n->data.memfd};
+	bool many = has_many(n);
+
+	if (n->data.view)
+		host_unmap(n->data.view, n->data.view_size);
+	if (n->data.reader >= 0)
+		host_close(n->data.reader);
+	/* The last of it: the host frees all that no stub has mapped still. */
+	run_job(close_job, &job, many);
 }
 
 bool memfd_page_exists(struct tmpfs_node *n, u64 index, u64 *hole_end)

@@ -142,6 +142,8 @@ must_check int memfd_resize(struct tmpfs_node *n, u64 size);
 bool memfd_page_exists(struct tmpfs_node *n, u64 index, u64 *hole_end);
 must_check int memfd_allocate(struct tmpfs_node *n, u64 off, u64 len, bool keep_size);
 void memfd_punch(struct tmpfs_node *n, u64 off, u64 len);
+/* The end of the file. */
+void memfd_close(struct tmpfs_node *n);
 /* The guest wrote through a mapping: counts what exists now. */
 void memfd_recount(struct tmpfs_node *n);
 #define PAGE_KNOWN ((void *)2)

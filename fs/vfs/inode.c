@@ -75,7 +75,10 @@ void inode_put(struct inode *i)
 	struct file_locks *locks;
 	struct notify_marks *marks;
 
-	if (!i || !ref_put(&i->ref))
+	if (!i)
+		return;
+	lock_assert_none();
+	if (!ref_put(&i->ref))
 		return;
 	sb = i->sb;
 	/* What shows the same object next will have another word. */

@@ -168,6 +168,7 @@ void inode_init(struct inode *i, struct super *sb, const struct inode_ops *ops, 
 void inode_init_attr(struct inode *i, struct super *sb, const struct inode_ops *ops, u64 ino,
                      const struct attr *a);
 struct inode *inode_get(struct inode *i);
+/* No lock is held, mutexes aside: the end of a large file takes long, and lets others run. */
 void inode_put(struct inode *i);
 
 /* Consistent copies and changes of attributes. */
