@@ -342,10 +342,9 @@ bool fiber_breathe(void)
 	return !fiber_interrupted(fiber_self());
 }
 
-/* A guest whose call is going to take long need not spin for its end. */
-static void tell_guest(const struct fiber *f)
+void fiber_takes_long(void)
 {
-	struct uspace *u = f->caller->uspace;
+	struct uspace *u = fiber_self()->caller->uspace;
 
 	if (u && u->ops->waits)
 		u->ops->waits(u);
@@ -361,7 +360,7 @@ int fiber_sleep(u64 deadline)
 	if (fiber_interrupted(f))
 		return -EINTR;
 	if (!fiber_has_token(f)) {
-		tell_guest(f);
+		fiber_takes_long();
 		sched_later_end();
 	}
 	if (deadline == NO_DEADLINE || fiber_has_token(f)) {

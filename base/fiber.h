@@ -56,6 +56,12 @@ void fiber_yield(void);
 must_check int fiber_sleep(u64 deadline);
 
 /*
+ * The call under way is going to take long, though it may not wait: its guest's thread need not
+ * stay awake for its end. fiber_sleep says so by itself.
+ */
+void fiber_takes_long(void);
+
+/*
  * The interrupt flag says 'look at your signals': set by signal delivery and
  * kill, cleared by the owner (the task's signal code) once it has looked. While it is
  * set, fiber_sleep returns -EINTR at once. fiber_interrupt also unparks.

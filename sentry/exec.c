@@ -14,6 +14,7 @@
  */
 #include "sentry/exec_internal.h"
 #include "base/census.h"
+#include "base/fiber.h"
 #include "base/host.h"
 #include "fs/vfs/fdtable.h"
 #include "fs/vfs/file.h"
@@ -204,6 +205,8 @@ static int exec_swap_image(struct exec *x)
 		mm_detach_space(old);
 		err = platform_thread_queue(old_thread, &unmap_all);
 	} else {
+		/* As may the new host thread. */
+		fiber_takes_long();
 		err = platform_space_create(&m->space, &thread);
 	}
 	if (err) {

@@ -74,6 +74,8 @@ void vfork_release(struct task *t)
 
 void vfork_wait_for(struct task *t, struct vfork_wait *v)
 {
+	/* The child may need the very CPU that t's host thread is on. */
+	fiber_takes_long();
 	/* Only death ends it early: signals wait until the child has let go (vfork(2)). */
 	for (;;) {
 		bool over;
