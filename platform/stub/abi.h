@@ -17,6 +17,7 @@
 #include "platform/platform.h"
 #include "platform/stub/layout.h"
 #include <linux/utsname.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 enum stub_state {
@@ -60,11 +61,14 @@ struct stub_call {
 	u8 segments; /* how many of the request's */
 	u8 fast; /* REQUEST_SYSCALL: by a rewritten site; regs need be looked at only if asked for
 	          */
-	u8 told_used; /* REQUEST_SYSCALL: something was answered by `files` since the last one */
-	u32 nr;       /* REQUEST_SYSCALL */
+	u8 says; /* REQUEST_SYSCALL: CALL_* */
+	u32 nr;  /* REQUEST_SYSCALL */
 	u64 arg[6];
 };
 _Static_assert(sizeof(struct stub_call) == 56, "one line, with the state");
+
+#define CALL_TOLD_USED 1 /* something was answered by `files` since the last one */
+#define CALL_USAGE     2 /* what the thread has used comes along */
 
 /* The rest: what nobody reads stays where it was written, and does not travel between the cores. */
 struct stub_request {
@@ -78,6 +82,7 @@ struct stub_request {
 	u64 value;        /* VERB_CMPXCHG: what was there; VERB_FRAME_POP: the signal mask */
 	stack_t altstack; /* VERB_FRAME_POP */
 	struct user_regs_struct regs;
+	struct rusage usage;
 };
 
 enum stub_verb {

@@ -109,14 +109,34 @@ static void request_interrupted_wait(struct stub_context *ctx, const struct host
 	ctx->call.segments = 0;
 }
 
-/* Last of all, and at once: workers look at this line all the time, and would take it away. */
-static void request_arguments(struct stub_call *c, const struct host_sigcontext *mc, u64 nr,
-                              u32 segments, bool fast, u32 told_used)
+/*
+ * What the thread has used, if this call is its last as a rule: then the sentry wants to know, and
+ * to ask would be a hand-over more.
+ */
+static bool usage_told(struct stub_context *ctx, u64 nr)
 {
+	switch (nr) {
+	case __NR_execve:
+	case __NR_execveat:
+	case __NR_exit:
+	case __NR_exit_group:
+		return host3(__NR_getrusage, STUB_RUSAGE_THREAD, &ctx->request.usage, 0) == 0;
+	default:
+		return false;
+	}
+}
+
+/* Last of all, and at once: workers look at this line all the time, and would take it away. */
+static void request_arguments(struct stub_context *ctx, const struct host_sigcontext *mc, u64 nr,
+                              u32 segments, bool fast)
+{
+	struct stub_call *c = &ctx->call;
 	c->kind = REQUEST_SYSCALL;
 	c->segments = (u8)segments;
 	c->fast = fast;
-	c->told_used = (u8)told_used;
+	c->says =
+	    (u8)((ctx->told_used ? CALL_TOLD_USED : 0) | (usage_told(ctx, nr) ? CALL_USAGE : 0));
+	ctx->told_used = 0;
 	c->nr = (u32)nr;
 	c->arg[0] = mc->rdi;
 	c->arg[1] = mc->rsi;
@@ -149,8 +169,7 @@ static bool request_call(struct stub_context *ctx, struct host_sigcontext *mc, u
 	if (ctx->direct && !sampled && name_answer(ctx, mc, nr, segments))
 		return false;
 	registers_save(&ctx->request.regs, mc, nr);
-	request_arguments(&ctx->call, mc, nr, segments, !sample, ctx->told_used);
-	ctx->told_used = 0;
+	request_arguments(ctx, mc, nr, segments, !sample);
 	return true;
 }
 

@@ -454,7 +454,7 @@ int thread_run(struct platform_thread *pt, struct event *event, int *failed_op)
 	struct systrap_thread *t = systrap_thread(pt);
 	struct stub_request *rq = &t->ctx->request;
 	struct stub_reply *reply = &t->ctx->reply;
-	u32 kind;
+	u32 kind, says;
 	int err;
 
 	*failed_op = -1;
@@ -509,11 +509,12 @@ int thread_run(struct platform_thread *pt, struct event *event, int *failed_op)
 	else
 		request_registers(t);
 	guestmem_begin(t);
+	says = kind == REQUEST_SYSCALL ? t->ctx->call.says : 0;
+	t->usage_told = says & CALL_USAGE;
+	t->told_used |= says & CALL_TOLD_USED;
 	switch (kind) {
 	case REQUEST_SYSCALL:
 		event->kind = EVENT_SYSCALL;
-		if (t->ctx->call.told_used)
-			t->told_used = true;
 		if (!pt->regs_late)
 			patch_call(t);
 		atomic_fetch_add_explicit(&systrap_stats.calls, 1, memory_order_relaxed);

@@ -82,6 +82,8 @@ struct systrap_thread {
 
 	struct permits *permits; /* permit.c; NULL: not asked for */
 
+	bool usage_told; /* came with the call: request.usage */
+
 	u32 patch_steps; /* of the space when a fetch was last tried again */
 
 	TAILQ_ENTRY(systrap_thread) link; /* guarded by space->lock */
