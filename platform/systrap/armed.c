@@ -173,6 +173,7 @@ int armed_poll(void)
 	}
 	atomic_fetch_add_explicit(&self->scans, 1, memory_order_release);
 	late_look(found == 0);
+	keeper_look(found == 0);
 	return found;
 }
 

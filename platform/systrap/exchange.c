@@ -137,7 +137,10 @@ void thread_taken(struct uspace *u)
 	atomic_compare_exchange_strong(&t->ctx->state, &state, STUB_REQUEST | STUB_TAKEN);
 }
 
-/* A verb takes the stub less time than two fiber switches, if it is awake. */
+/*
+ * A verb takes the stub less time than two fiber switches, if it is awake. One that has been woken
+ * may even wait for this very CPU.
+ */
 static bool answered_soon(struct systrap_thread *t)
 {
 	if (!systrap.may_spin)
@@ -148,6 +151,12 @@ static bool answered_soon(struct systrap_thread *t)
 		__builtin_ia32_pause();
 	}
 	return false;
+}
+
+/* For who copies an address space nobody waits awake. */
+static bool takes_long(enum stub_verb verb)
+{
+	return verb == VERB_FORK;
 }
 
 bool exchange(struct systrap_thread *t, enum stub_verb verb)
@@ -164,7 +173,7 @@ bool exchange(struct systrap_thread *t, enum stub_verb verb)
 	if (guest_runs) {
 		if (woken || !asks_again_soon(t))
 			armed_wait(t);
-	} else if (!answered_soon(t)) {
+	} else if (woken || takes_long(verb) || !answered_soon(t)) {
 		overdue_answer(t);
 		armed_wait(t);
 		overdue_answered(t);

@@ -41,6 +41,16 @@
 static CENSUS(space_census, "platform spaces");
 static CENSUS(thread_census, "platform threads");
 
+/*
+ * Spaces whose stubs and threads have ended. To free one takes as long as some fifty calls, which
+ * is the keeper's time and not that of the reactor, whose CPU a guest most likely needs; but only
+ * so many wait for that.
+ */
+#define GONE_MAX 8u
+static struct lock gone_lock = LOCK_INIT(RANK_PLATFORM);
+static STAILQ_HEAD(, platform_space) gone = STAILQ_HEAD_INITIALIZER(gone); /* by gone_lock, */
+static unsigned gone_count;                                                /* as is this */
+
 /* One child of the zygote at a time: it has one thread. */
 static struct mutex zygote_mutex;
 
@@ -68,14 +78,21 @@ static int context_create(struct platform_space *s)
 	return 0;
 }
 
+/* From now on its number may be another process's. */
+static void space_reap(struct platform_space *s)
+{
+	siginfo_t info;
+	attach_forget(s);
+	waitid(P_PIDFD, (id_t)s->pidfd, &info, WEXITED | WNOHANG | __WALL);
+}
+
 static void space_free(struct platform_space *s)
 {
 	overdue_end(s);
 	if (s->pidfd >= 0) {
-		siginfo_t info;
 		reactor_remove(&s->death);
-		attach_forget(s);
-		waitid(P_PIDFD, (id_t)s->pidfd, &info, WEXITED | WNOHANG | __WALL);
+		if (s->pid)
+			space_reap(s);
 	}
 	close_fd(&s->pidfd);
 	close_fd(&s->socket);
@@ -123,6 +140,44 @@ static void zygote_died(struct platform_space *s)
 		systrap.config->fatal("the process that forks address spaces has died");
 }
 
+static struct platform_space *gone_take(void)
+{
+	struct platform_space *s;
+	lock_guard(&gone_lock);
+	s = STAILQ_FIRST(&gone);
+	if (s) {
+		STAILQ_REMOVE_HEAD(&gone, stock_link);
+		gone_count--;
+	}
+	return s;
+}
+
+void spaces_clear(void)
+{
+	struct platform_space *s;
+	while ((s = gone_take()))
+		space_free(s);
+}
+
+/* Leaves s to the keeper. False if too many are. */
+static bool put_away(struct platform_space *s)
+{
+	bool may;
+	/* Among the host's processes it counts no longer than it must. */
+	space_reap(s);
+	lock_acquire(&gone_lock);
+	may = gone_count < GONE_MAX;
+	if (may) {
+		STAILQ_INSERT_TAIL(&gone, s, stock_link);
+		gone_count++;
+	}
+	lock_release(&gone_lock);
+	/* If all workers sleep there is time enough. */
+	if (may && !keeper_want())
+		spaces_clear();
+	return may;
+}
+
 /* Reactor thread: the stub's process has ended, whatever the reason. */
 static void space_died(struct reactor_watch *w, u32 unused_arg events)
 {
@@ -140,10 +195,10 @@ static void space_died(struct reactor_watch *w, u32 unused_arg events)
 		zygote_died(s);
 	/* A space in use stays watched until its last thread goes; the pidfd would stay readable.
 	 */
-	if (last)
-		space_free(s);
-	else
+	if (!last)
 		(void)reactor_arm(w, 0);
+	else if (!put_away(s))
+		space_free(s);
 }
 
 void space_hand_over(struct platform_space *s)
@@ -466,6 +521,8 @@ int space_bear(struct platform_space **space, struct systrap_thread **out)
 		systrap.zygote_ready = true;
 	}
 	err = spawn(systrap.zygote, space, out);
+	/* It is not to wait awake for the next time. */
+	thread_waits(&systrap.zygote->base.uspace);
 	/* Whoever asked may end the sandbox before zygote_died has been told. */
 	if (err == -ESRCH)
 		log_error("platform: the process that forks address spaces has died");

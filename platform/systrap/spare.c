@@ -1,8 +1,8 @@
 /*
  * A stub made ahead. An execve into an address space of its own needs a new stub, and to have
  * the zygote fork one takes as long as all else that execve does before the program runs.
- * So after the second there is always one ready, which a fiber of its own has had made. It stands
- * still in its first trap and sleeps.
+ * So after the second there is always one ready, or coming, which the keeper has had made. It
+ * stands still in its first trap and sleeps.
  *
  * Nobody has run in it, so it is as good as one that is made when it is asked for. It counts among
  * the host's processes like any other.
@@ -13,115 +13,111 @@
 #include "base/fiber.h"
 #include "platform/systrap/systrap.h"
 
+/* Of the window, what an execve writes to as a rule: zeroes and the stack. */
+#define TOUCHED_PAGES 5u
+
 static struct lock spare_lock = LOCK_INIT(RANK_PLATFORM);
 static struct platform_space *ready_space; /* guarded by spare_lock, as are these */
 static struct systrap_thread *ready;
-static struct fiber *keeper;
 static unsigned taken;
-static bool first_coming;          /* the first program's is being born */
-static struct fiber *first_waiter; /* who wants it meanwhile */
+static bool coming;          /* one is being born */
+static struct fiber *waiter; /* who wants it meanwhile */
 
-static bool is_ready(void)
+static bool is_awaited(void)
 {
 	lock_guard(&spare_lock);
-	return ready;
+	return waiter;
+}
+
+/*
+ * It leaves its birth behind, where it would look again and again whether the sentry is there, and
+ * sleeps. What whoever takes it will write to is there already.
+ */
+static bool settled(struct systrap_thread *t)
+{
+	t->ctx->reply.ops = t->ctx->reply.files = 0;
+	if (exchange_verb(t, VERB_OPS) != 0)
+		return false;
+	thread_waits(&t->base.uspace);
+	for (unsigned i = 0; i < TOUCHED_PAGES; i++)
+		*(volatile u8 *)&t->ctx->window[i * PAGE_SIZE] = 0;
+	return true;
+}
+
+static void bear(bool settle)
+{
+	struct platform_space *s = NULL;
+	struct systrap_thread *t = NULL;
+
+	/* Without one everything works as well, and the next who takes one tries again. */
+	if (space_bear(&s, &t) != 0)
+		t = NULL;
+	if (t && settle && !is_awaited() && !settled(t)) {
+		space_thread_remove(t);
+		t = NULL;
+	}
+	lock_guard(&spare_lock);
+	ready_space = s;
+	ready = t;
+	coming = false;
+	if (waiter)
+		fiber_unpark(waiter);
+	waiter = NULL;
 }
 
 /* If that fails, it will fail again, for who can report it. */
 static void bear_first(void *arg unused_arg)
 {
-	struct platform_space *s;
-	struct systrap_thread *t;
-	struct fiber *waiter;
-	int err = space_bear(&s, &t);
-
-	lock_acquire(&spare_lock);
-	if (!err) {
-		ready_space = s;
-		ready = t;
-	}
-	first_coming = false;
-	waiter = first_waiter;
-	lock_release(&spare_lock);
-	if (waiter)
-		fiber_unpark(waiter);
+	bear(false);
 }
 
 void spare_start(void)
 {
-	first_coming = true;
+	coming = true;
 	if (fiber_create(bear_first, NULL, "spare", NULL, NULL) != 0)
-		first_coming = false;
+		coming = false;
 }
 
-/* Under spare_lock. */
-static void await_first(void)
+void spare_make(void)
 {
-	while (first_coming) {
-		first_waiter = fiber_self();
+	bool make;
+
+	lock_acquire(&spare_lock);
+	/* A sandbox of one program needs no more. */
+	make = taken >= 2 && !ready && !coming;
+	coming |= make;
+	lock_release(&spare_lock);
+	if (make)
+		bear(true);
+}
+
+/* Under spare_lock. One can have it; it is no use to the next to wait. */
+static void await_coming(void)
+{
+	if (!coming || waiter)
+		return;
+	waiter = fiber_self();
+	while (waiter == fiber_self()) {
 		lock_release(&spare_lock);
 		fiber_park();
 		lock_acquire(&spare_lock);
-	}
-	first_waiter = NULL;
-}
-
-/* It leaves its birth behind, where it would look again and again whether the sentry is there. */
-static bool settled(struct systrap_thread *t)
-{
-	t->ctx->reply.ops = t->ctx->reply.files = 0;
-	return exchange_verb(t, VERB_OPS) == 0;
-}
-
-static void keep(void *arg unused_arg)
-{
-	struct platform_space *s;
-	struct systrap_thread *t;
-
-	for (;;) {
-		/* Without one everything works as well, and the next who takes one tries again. */
-		if (!is_ready() && space_bear(&s, &t) == 0) {
-			if (settled(t)) {
-				lock_guard(&spare_lock);
-				ready_space = s;
-				ready = t;
-			} else {
-				space_thread_remove(t);
-			}
-		}
-		fiber_park();
-	}
-}
-
-/* Started by the second who takes something: a sandbox of one program needs no more. */
-static void keeper_wake(void)
-{
-	struct fiber *f;
-	bool start;
-
-	lock_acquire(&spare_lock);
-	start = ++taken == 2;
-	f = keeper;
-	lock_release(&spare_lock);
-	if (f)
-		fiber_unpark(f);
-	if (start && fiber_create(keep, NULL, "spare", NULL, &f) == 0) {
-		lock_guard(&spare_lock);
-		keeper = f;
 	}
 }
 
 int spare_take(struct platform_space **space, struct systrap_thread **out)
 {
 	struct systrap_thread *t;
+	bool more;
 
 	lock_acquire(&spare_lock);
-	await_first();
+	await_coming();
 	t = ready;
 	*space = ready_space;
 	ready = NULL;
+	more = ++taken >= 2;
 	lock_release(&spare_lock);
-	keeper_wake();
+	if (more)
+		(void)keeper_want();
 	/* Killed by somebody on the host, perhaps. */
 	if (t && (*space)->dead) {
 		space_thread_remove(t);

@@ -8,7 +8,7 @@
  *	armed.c     what workers look at		guestmem.c  copying
  *	sigframe.c  signal frames and FPU state		probe.c     what the host must have
  *	overdue.c   who does not answer			stock.c     spaces made ahead
- *	spare.c     a stub made ahead
+ *	spare.c     a stub made ahead			keeper.c    who makes them, and when
  *	patch.c     call sites that do not trap		patch_plan.c  which, and how
  *	patch_slot.c  the code of one			patch_site.c  which there are
  *	patch_text.c  text that is mapped rewritten	text.c      copies of text, for all
@@ -85,10 +85,17 @@ static int systrap_init(const struct platform_config *config)
 	return 0;
 }
 
+/* A worker is about to sleep. */
+static void rest(void)
+{
+	late_flush();
+	keeper_go();
+}
+
 static int systrap_start(void)
 {
 	static const struct sched_source source = {
-	    .poll = armed_poll, .crowded = armed_crowded, .rest = late_flush};
+	    .poll = armed_poll, .crowded = armed_crowded, .rest = rest};
 	int err;
 	systrap.cpus = host_cpus();
 	systrap.may_spin = systrap.cpus > 1;

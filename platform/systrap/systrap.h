@@ -28,8 +28,9 @@ struct platform_space {
 	u64 contexts;                /* where the sentry maps them */
 	struct reactor_watch death;
 	_Atomic bool dead;
-	LIST_ENTRY(platform_space) known_link;   /* guarded by attach.c's lock, if pid is set */
-	STAILQ_ENTRY(platform_space) stock_link; /* guarded by stock.c's lock */
+	LIST_ENTRY(platform_space) known_link; /* guarded by attach.c's lock, if pid is set */
+	/* Guarded by stock.c's lock, or by space.c's when its stub has ended. */
+	STAILQ_ENTRY(platform_space) stock_link;
 
 	struct lock lock;
 	/* Who was last sent files: index and reply; guarded by lock. The next may be sent some when
@@ -151,6 +152,8 @@ must_check int space_alloc(struct platform_space **out);
 void space_hand_over(struct platform_space *s);
 /* Frees a space that no stub belongs to. */
 void space_abandon(struct platform_space *s);
+/* Those whose stubs have ended are freed: the keeper. */
+void spaces_clear(void);
 void space_kill(struct platform_space *s);
 void space_watch_start(struct platform_space *s);
 must_check int space_thread_add(struct platform_space *s, int k, struct systrap_thread **out);
@@ -208,11 +211,23 @@ must_check int space_bear(struct platform_space **space, struct systrap_thread *
 /* spare.c: such a stub made ahead; the first when workers are about to start. */
 void spare_start(void);
 must_check int spare_take(struct platform_space **space, struct systrap_thread **thread);
+/* Has one made if there is none: the keeper. */
+void spare_make(void);
 /* It need not outlive the sandbox. */
 void spare_end(void);
 
 /* stock.c: spaces made ahead. */
 must_check int stock_take(struct platform_space **out);
+void stock_fill(void);
+
+/* keeper.c: what is made ahead and cleared away when there is time. */
+/*
+ * There is something to do for it. False: no worker is awake, so that may last. Any host thread.
+ */
+bool keeper_want(void);
+/* A worker has nothing else to do, now or for a while. */
+void keeper_go(void);
+void keeper_look(bool idle);
 
 /* armed.c: which threads the workers look at. */
 must_check int armed_slot_take(struct systrap_thread *t);

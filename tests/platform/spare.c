@@ -4,10 +4,12 @@
  * what it keeps to itself can be looked at.
  */
 #include "platform/systrap/spare.c"
+#include "base/census.h"
 #include "base/host.h"
 #include "tests/platform/spare.h"
 #include "tests/platform/mini_sentry.h"
 #include <poll.h>
+#include <string.h>
 
 #define PATIENCE_MS 20000
 
@@ -49,13 +51,82 @@ static bool spare_dies(void)
 	return ready_space->dead;
 }
 
+/* Waits for fn to be true. */
+static bool comes_true(bool (*fn)(void))
+{
+	for (unsigned i = 0; i < PATIENCE_MS; i++) {
+		if (fn())
+			return true;
+		nap(1000);
+	}
+	return false;
+}
+
+/* While one is being born the next guest waits for it and has no other made. */
+static const char *coming_fault(void)
+{
+	struct platform_space *s;
+	struct systrap_thread *t;
+	bool awaited, more;
+	u64 forks = systrap_stats.forks;
+
+	lock_acquire(&spare_lock);
+	s = ready_space;
+	t = ready;
+	ready = NULL;
+	coming = true;
+	lock_release(&spare_lock);
+	mini_forget();
+	mini_spawn(guest_exit, 0);
+	awaited = comes_true(is_awaited);
+	more = systrap_stats.forks != forks;
+	lock_acquire(&spare_lock);
+	ready_space = s;
+	ready = t;
+	coming = false;
+	if (waiter)
+		fiber_unpark(waiter);
+	waiter = NULL;
+	lock_release(&spare_lock);
+	if (!mini_wait() || mini.deaths)
+		return "the guest that waited for one did not run";
+	if (!awaited)
+		return "nobody waited for the one that was coming";
+	return more ? "another was forked while one was coming" : NULL;
+}
+
+static void spaces_count(const struct census *c, void *arg)
+{
+	if (strcmp(c->name, "platform spaces") == 0)
+		*(s64 *)arg = c->live;
+}
+
+/* The zygote's, the spare one, those in stock. */
+static bool spaces_are_few(void)
+{
+	s64 n = 0;
+
+	census_each(spaces_count, &n);
+	return n <= 4;
+}
+
+/* More than are left to the keeper: all are freed in the end. */
+static const char *clearing_fault(void)
+{
+	for (unsigned i = 0; i < 20; i++)
+		if (!mini_run(guest_exit, 0))
+			return "a guest did not run";
+	return comes_true(spaces_are_few) ? NULL : "spaces of guests that ended are left";
+}
+
 const char *spare_fault(void)
 {
 	u32 first, second, third;
+	const char *fault;
 	u64 forks;
 
 	if (taken == 0) {
-		if (!mini_run(guest_exit, 0) || taken != 1 || keeper || spare_pid(50))
+		if (!mini_run(guest_exit, 0) || taken != 1 || coming || spare_pid(50))
 			return "a sandbox of one program needs none";
 	}
 	if (!mini_run(guest_exit, 0) || (first = spare_pid(PATIENCE_MS)) == 0)
@@ -81,12 +152,13 @@ const char *spare_fault(void)
 		return "a guest in a spare does not work";
 	if (spare_pid(PATIENCE_MS) == 0)
 		return "none came after one had died";
-	return NULL;
+	fault = coming_fault();
+	return fault ? fault : clearing_fault();
 }
 
 int spare_watch(void)
 {
-	return spare_pid(0) ? host_dup(ready_space->pidfd) : -1;
+	return spare_pid(PATIENCE_MS) ? host_dup(ready_space->pidfd) : -1;
 }
 
 bool spare_is_gone(int pidfd)
