@@ -21,6 +21,7 @@
 #include "sentry/pid.h"
 #include "sentry/pid_ns.h"
 #include "sentry/posix_timer.h"
+#include "sentry/proc/proc.h"
 #include "sentry/session.h"
 #include "sentry/signal_internal.h"
 #include "sentry/task_internal.h"
@@ -219,6 +220,7 @@ static void unhash_task(struct task *t)
 	e->task = NULL;
 	pid_release(kernel.pids, t->tid);
 	TAILQ_REMOVE(&t->group->threads, t, thread_link);
+	proc_task_ended_locked(t);
 	task_put(t);
 }
 
@@ -246,9 +248,12 @@ void group_release_locked(struct thread_group *g)
 
 void group_reap(struct thread_group *g)
 {
-	lock_guard(&kernel.tasks_lock);
-	if (g->state == GROUP_ZOMBIE && !g->parent)
-		group_release_locked(g);
+	{
+		lock_guard(&kernel.tasks_lock);
+		if (g->state == GROUP_ZOMBIE && !g->parent)
+			group_release_locked(g);
+	}
+	proc_forget_ended();
 }
 
 /* Nothing of a sandbox outlives its init (pid_namespaces(7)). */
@@ -405,6 +410,7 @@ void task_exit(struct task *t, int exit_code)
 	if (last && is_nested_init(t->group))
 		pid_ns_zap(t->group->pid_ns, t);
 	leave_tree(t, exit_code);
+	proc_forget_ended();
 }
 
 /* ---- exec in a group of several threads ----------------------------------- */
@@ -428,6 +434,7 @@ static void take_leader_identity(struct task *t)
 	TAILQ_REMOVE(&g->threads, old, thread_link);
 	pid_lookup(kernel.pids, tid)->task = NULL;
 	pid_release(kernel.pids, tid);
+	proc_task_ended_locked(old);
 	task_put(old);
 }
 
@@ -470,6 +477,7 @@ int group_single_thread(struct task *t)
 	}
 	while (!others_gone(t, &err))
 		fiber_park();
+	proc_forget_ended();
 	if (!err)
 		task_update_identity(t);
 	return err;

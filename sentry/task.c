@@ -41,6 +41,7 @@ struct task *task_alloc(void)
 		return NULL;
 	ref_init(&t->ref);
 	sigqueue_init(&t->pending);
+	pseudo_names_init(&t->proc_names);
 	TAILQ_INIT(&t->tracees);
 	t->altstack.ss_flags = SS_DISABLE;
 	t->timer_slack = t->default_timer_slack = DEFAULT_TIMER_SLACK;

@@ -15,6 +15,7 @@
 #include "base/timer.h"
 #include "base/types.h"
 #include "base/waitq.h"
+#include "fs/pseudo/pseudo.h"
 #include "platform/platform.h"
 #include "sentry/cpu_time.h"
 #include "sentry/kernel.h"
@@ -151,10 +152,12 @@ struct task {
 	struct ns_set *ns;           /* sentry/ns_set.h */
 	struct pid_ns *child_pid_ns; /* S; of the processes it makes; held. NULL: its own */
 	char comm[COMM_LEN];         /* S, for all */
+	struct pseudo_names proc_names;
 
 	/* T */
 	struct tracee_list tracees; /* whom it traces */
 	TAILQ_ENTRY(task) thread_link;
+	SLIST_ENTRY(task) ended_link; /* sentry/proc/ended.c */
 	_Atomic bool exited;
 	int exit_code;
 

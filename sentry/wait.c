@@ -10,6 +10,7 @@
 #include "fs/vfs/file.h"
 #include "sentry/cpu_time.h"
 #include "sentry/pid_ns.h"
+#include "sentry/proc/proc.h"
 #include "sentry/task_internal.h"
 #include <errno.h>
 #include <sys/epoll.h>
@@ -220,12 +221,10 @@ static int look(struct task *t, const struct wait_request *rq, struct wait_resul
 	return any ? 0 : -ECHILD;
 }
 
-int wait_for_child(struct task *t, const struct wait_request *rq, struct wait_result *out)
+static int await_news(struct task *t, const struct wait_request *rq, struct wait_result *out)
 {
 	struct wait_fiber w;
-	int found;
-	*out = (struct wait_result){0};
-	found = look(t, rq, out);
+	int found = look(t, rq, out);
 	if (found < 0)
 		return found;
 	if (found > 0 || (rq->options & WNOHANG))
@@ -240,4 +239,13 @@ int wait_for_child(struct task *t, const struct wait_request *rq, struct wait_re
 	}
 	waitq_remove(&t->group->child_waitq, &w.waiter);
 	return found < 0 ? found : 0;
+}
+
+int wait_for_child(struct task *t, const struct wait_request *rq, struct wait_result *out)
+{
+	int err;
+	*out = (struct wait_result){0};
+	err = await_news(t, rq, out);
+	proc_forget_ended();
+	return err;
 }

@@ -98,6 +98,11 @@ static int pseudo_lookup(struct inode *dir, const char *name, size_t len, struct
 	}
 	ref.view = pd->ref.view;
 	*out = inode_make(dir->sb, node, about, ref, pseudo_ino(dir->ino, name, len));
+	if (*out && node->names && !pseudo_names_add(pseudo_of(*out))) {
+		inode_put(*out);
+		*out = NULL;
+		return -ENOENT;
+	}
 	return *out ? 0 : -ENOMEM;
 }
 
@@ -198,6 +203,8 @@ static void pseudo_inode_free(struct inode *i)
 {
 	struct pseudo_inode *pi = pseudo_of(i);
 
+	if (pi->node->names)
+		pseudo_names_drop(pi);
 	if (pi->about && pi->about->drop)
 		pi->about->drop(&pi->ref);
 	free(pi);

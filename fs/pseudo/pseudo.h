@@ -9,7 +9,9 @@
  * consistent text (fs/seq_file.c behaves alike for short files).
  */
 #pragma once
+#include "base/lock.h"
 #include "base/types.h"
+#include <sys/queue.h>
 
 struct inode;
 struct file;
@@ -36,6 +38,21 @@ struct pseudo_ref {
 	u64 key;      /* e.g. a descriptor's number */
 	void *view;   /* of the whole file system: see pseudo_set_view */
 };
+
+/*
+ * Names that have been found for one object, which it embeds. They are cached like any others, and
+ * hold it: so they go when it ends (proc_flush_pid).
+ */
+struct pseudo_names {
+	struct lock lock;
+	LIST_HEAD(, pseudo_inode) inodes; /* guarded by lock, as is ended; not held */
+	bool ended;
+};
+void pseudo_names_init(struct pseudo_names *n);
+/* None is found any more. True: there are some to be forgotten. Under any lock. */
+must_check bool pseudo_names_end(struct pseudo_names *n);
+/* Takes them, and what lies below, out of the cache. On a fiber that holds no lock. */
+void pseudo_names_forget(struct pseudo_names *n);
 
 struct pseudo_child {
 	char name[32];
@@ -68,6 +85,13 @@ struct pseudo_node {
 	 * below 2^40.
 	 */
 	bool (*next)(const struct pseudo_ref *dir, u64 from, struct pseudo_child *out);
+
+	/*
+	 * Of a dynamic child whose object ends: where that keeps track of its names, and what this
+	 * one is from the root on, "12/task/34". Both or neither.
+	 */
+	struct pseudo_names *(*names)(const struct pseudo_ref *ref);
+	void (*path)(const struct pseudo_ref *ref, char *buf, size_t size);
 
 	/* Regular files. */
 	int (*show)(const struct pseudo_ref *ref, struct text *t);

@@ -25,6 +25,7 @@ static inline struct pid_ns *proc_ns(const struct pseudo_ref *ref)
 void task_ref_hold(struct pseudo_ref *ref);
 void task_ref_drop(struct pseudo_ref *ref);
 bool task_ref_alive(const struct pseudo_ref *ref);
+struct pseudo_names *task_ref_names(const struct pseudo_ref *ref);
 
 /*
  * Of that task: +1, or -ESRCH when it has ended. May the caller look into it as with ptrace(2)'s

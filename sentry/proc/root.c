@@ -336,11 +336,23 @@ static void task_ref_getattr(const struct pseudo_ref *ref, struct attr *a)
 		cred_put(c);
 }
 
+struct pseudo_names *task_ref_names(const struct pseudo_ref *ref)
+{
+	return &ref_task(ref)->proc_names;
+}
+
+static void pid_path(const struct pseudo_ref *ref, char *buf, size_t size)
+{
+	snprintf(buf, size, "%u", (u32)ref->key);
+}
+
 static const struct pseudo_node pid_node = {.mode = S_IFDIR | 0555,
                                             .children = proc_group_children,
                                             .hold = task_ref_hold,
                                             .drop = task_ref_drop,
                                             .alive = task_ref_alive,
+                                            .names = task_ref_names,
+                                            .path = pid_path,
                                             .getattr = task_ref_getattr};
 
 struct task *proc_task_of_dir(struct file *f)

@@ -436,11 +436,26 @@ static const struct pseudo_node ns_children[] = {
 
 /* ---- threads ------------------------------------------------------------------- */
 
+/* The key of a thread's directory has its process's, too: both numbers as this file system has
+ * them.
+ */
+static u64 tid_key(u64 pid, u64 tid)
+{
+	return pid << 32 | tid;
+}
+
+static void tid_path(const struct pseudo_ref *ref, char *buf, size_t size)
+{
+	snprintf(buf, size, "%u/task/%u", (u32)(ref->key >> 32), (u32)ref->key);
+}
+
 static const struct pseudo_node tid_node = {.mode = S_IFDIR | 0555,
                                             .children = proc_task_children,
                                             .hold = task_ref_hold,
                                             .drop = task_ref_drop,
-                                            .alive = task_ref_alive};
+                                            .alive = task_ref_alive,
+                                            .names = task_ref_names,
+                                            .path = tid_path};
 
 static int tid_find(const struct pseudo_ref *dir, const char *name, const struct pseudo_node **node,
                     struct pseudo_ref *ref)
@@ -455,7 +470,7 @@ static int tid_find(const struct pseudo_ref *dir, const char *name, const struct
 		return -ENOENT;
 	}
 	*node = &tid_node;
-	*ref = (struct pseudo_ref){.object = t, .key = (u64)tid};
+	*ref = (struct pseudo_ref){.object = t, .key = tid_key(dir->key, (u64)tid)};
 	return 0;
 }
 
