@@ -1,6 +1,6 @@
 /*
- * The scheduler's inside: the run queue and the switch (sched.c), a worker's
- * idle side (worker.c), and the doorbell (doorbell.c).
+ * The scheduler's inside: the run queue and the switch (sched.c), workers (worker.c),
+ * what one does that has nothing to run (worker_search.c), and the doorbell (doorbell.c).
  */
 #pragma once
 #include "base/fiber_internal.h"
@@ -74,13 +74,9 @@ struct fiber *worker_next(struct worker *w, struct fiber *self);
 
 /* --- worker.c ----------------------------------------------------------------- */
 
-/* One look for requests and (if due_too) due timers; true if it found any. */
-bool worker_poll(struct worker *w, bool due_too);
-/* Polls once, then spins within the policy's budget. As worker_next. */
-struct fiber *worker_search(struct worker *w, struct fiber *self);
+/* Lets the host choose the CPU of w, the calling thread's worker, again. */
+void worker_unbind(struct worker *w);
 bool sched_stopping(void);
-/* True while a worker is spinning: it will see whatever is queued. */
-bool sched_spinning(void);
 /* A new earliest timer: makes sure that someone wakes up for it. */
 void sched_timer_armed(u64 deadline);
 /* Counts work outside the scheduler that will unpark a fiber (the blocking pool's). */
@@ -98,6 +94,17 @@ must_check bool worker_away_end(_Atomic u32 *word, bool awake);
 /* What a thread does that was moved to the doorbell and has been woken: until the worker is no
  * longer away and nothing is left to do. */
 void worker_stand_in(const _Atomic bool *away);
+
+/* --- worker_search.c ---------------------------------------------------------- */
+
+/* One look for requests and (if due_too) due timers; true if it found any. */
+bool worker_poll(struct worker *w, bool due_too);
+/* Polls once, then spins within the policy's budget. As worker_next. */
+struct fiber *worker_search(struct worker *w, struct fiber *self);
+/* True while a worker is spinning: it will see whatever is queued. */
+bool sched_spinning(void);
+/* Where requests come from, or NULL. */
+const struct sched_source *sched_source(void);
 
 /* --- doorbell.c --------------------------------------------------------------- */
 

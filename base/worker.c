@@ -1,8 +1,7 @@
 /*
- * Workers: the host threads that run fibers, and what they do when there is
- * nothing to run: look for requests, spin as long as the idle policy allows,
- * then sleep on the doorbell until someone rings or the next timer is due. Host
- * calls: futex (the doorbell), sched_setaffinity, sched_yield; at start, those of pthread_create.
+ * Workers: the host threads that run fibers. One that finds nothing to run (worker_search.c) sleeps
+ * on the doorbell until someone rings or the next timer is due. Host calls: futex (the doorbell),
+ * sched_setaffinity; at start, those of pthread_create.
  */
 #include <limits.h>
 #include "base/bug.h"
@@ -12,11 +11,8 @@
 #include "base/reactor.h"
 #include "base/sched_internal.h"
 
-#define WORKERS_DEFAULT_MAX  16u
-#define CROWDED_NS           15000
-#define AWAY_NS              2000000000ULL
-#define LATER_LOOK_NS        8000
-#define POLLS_PER_CLOCK_READ 8 /* reading the clock costs as much as several polls */
+#define WORKERS_DEFAULT_MAX 16u
+#define AWAY_NS             2000000000ULL
 
 static struct worker workers[SCHED_WORKERS_MAX];
 static unsigned nworkers;  /* set by sched_init */
@@ -25,10 +21,8 @@ static struct worker solo; /* sched_run_until_idle's */
 static struct worker substitute;
 static _Atomic bool solo_running;
 
-static _Atomic(const struct sched_source *) source;
 static _Atomic bool stopping;
 static _Atomic int external;
-static _Atomic unsigned spinners;
 
 /*
  * The earliest deadline for which a sleeping worker will wake up by itself.
@@ -42,11 +36,6 @@ bool sched_stopping(void)
 	return atomic_load_explicit(&stopping, memory_order_relaxed);
 }
 
-bool sched_spinning(void)
-{
-	return atomic_load(&spinners) != 0;
-}
-
 void sched_external(int n)
 {
 	/* Its end is an event only for who waits for everything to end. */
@@ -54,180 +43,11 @@ void sched_external(int n)
 		sched_kick();
 }
 
-void sched_set_source(const struct sched_source *s)
-{
-	atomic_store_explicit(&source, s, memory_order_release);
-}
-
 void sched_timer_armed(u64 deadline)
 {
 	/* A worker that is awake, the caller perhaps, looks at the timers before it sleeps. */
 	if (deadline < atomic_load(&sleep_deadline) && !(doorbell_read() & DOORBELL_ATTENDED))
 		doorbell_ring(1);
-}
-
-/* --- looking for work --------------------------------------------------------- */
-
-bool worker_poll(struct worker *w, bool due_too)
-{
-	const struct sched_source *s = atomic_load_explicit(&source, memory_order_acquire);
-	struct fiber *host = atomic_load_explicit(&w->current, memory_order_relaxed);
-	u64 next = due_too ? timers_next() : NO_DEADLINE;
-	bool found = false;
-
-	/* What is called here does not work for the fiber whose stack it borrows. */
-	atomic_store_explicit(&w->current, NULL, memory_order_relaxed);
-	held_switch(NULL);
-	if (s && s->poll() > 0)
-		found = true;
-	if (next != NO_DEADLINE && next <= time_monotonic()) {
-		timers_run();
-		found = true;
-	}
-	atomic_store_explicit(&w->current, host, memory_order_relaxed);
-#ifdef MOAT_DEBUG
-	held_switch(host ? &host->held : NULL);
-#endif
-	counter_add(&w->polls, 1);
-	counter_add(&w->polls_hit, found);
-	return found;
-}
-
-/* self if it has been told something, or else what is runnable. */
-static struct fiber *worker_found(struct fiber *self)
-{
-	return self && fiber_has_token(self) ? self : runq_pop();
-}
-
-/*
- * More spinners than this find no more requests: they only compete for them,
- * and burn CPUs that guests could use.
- */
-static bool spinner_enter(void)
-{
-	unsigned n = atomic_load(&spinners);
-
-	do
-		if (n >= max_of(1u, host_cpu_count() / 4))
-			return false;
-	while (!atomic_compare_exchange_weak(&spinners, &n, n + 1));
-	return true;
-}
-
-/*
- * Have guests wanted all CPUs for too long? since: when that was first seen, 0: it was not so at
- * the last look. A moment of it is no sign: who has just been answered may be about to wait.
- */
-static bool guests_crowded(u64 *since, u64 now)
-{
-	const struct sched_source *s = atomic_load_explicit(&source, memory_order_acquire);
-
-	if (!s || !s->crowded || !s->crowded()) {
-		*since = 0;
-		return false;
-	}
-	if (!*since)
-		*since = now;
-	return now - *since >= CROWDED_NS;
-}
-
-/* Lets the host choose the CPU again. */
-static void worker_unbind(struct worker *w)
-{
-	if (!atomic_load_explicit(&w->bound, memory_order_relaxed))
-		return;
-	atomic_store_explicit(&w->bound, false, memory_order_relaxed);
-	host_cpu_any();
-}
-
-static struct fiber *worker_spin(struct worker *w, struct fiber *self, u64 start, u64 budget)
-{
-	struct fiber *f = NULL;
-	u64 now = start, last, crowded = 0;
-
-	do {
-		for (unsigned i = 0; !f && i < POLLS_PER_CLOCK_READ; i++) {
-			__builtin_ia32_pause();
-			worker_poll(w, false);
-			f = worker_found(self);
-		}
-		last = now;
-		now = time_monotonic();
-		if (!f && timers_next() <= now) {
-			worker_poll(w, true);
-			f = worker_found(self);
-		}
-		if (idle_policy_preempted(&w->policy, last, now) ||
-		    (!f && guests_crowded(&crowded, now))) {
-			worker_unbind(w);
-			break;
-		}
-	} while (!f && now - start < budget && !sched_stopping());
-	counter_add(&w->spin_ns, now - start);
-	if (f)
-		idle_policy_hit(&w->policy, now - start);
-	else
-		idle_policy_miss(&w->policy);
-	return f;
-}
-
-/* Whoever has been woken to wait for this CPU has asked again by the time that it is back. */
-static struct fiber *worker_give_way(struct worker *w, struct fiber *self)
-{
-	counter_add(&w->yields, 1);
-	host_yield();
-	worker_poll(w, false);
-	return worker_found(self);
-}
-
-/*
- * There is nothing to do but what has been put off. Whoever it is put off for has asked again
- * within so long, if he goes on asking.
- */
-static struct fiber *worker_look_before_later(struct worker *w, struct fiber *self)
-{
-	u64 start = time_monotonic();
-	struct fiber *f = NULL;
-
-	do
-		for (unsigned i = 0; !f && i < POLLS_PER_CLOCK_READ; i++) {
-			__builtin_ia32_pause();
-			worker_poll(w, false);
-			f = worker_found(self);
-		}
-	while (!f && time_monotonic() - start < LATER_LOOK_NS);
-	if (f)
-		return f;
-	sched_later_end();
-	return worker_found(self);
-}
-
-struct fiber *worker_search(struct worker *w, struct fiber *self)
-{
-	struct fiber *f;
-	u64 now, budget;
-
-	worker_poll(w, false);
-	f = worker_found(self);
-	if (!f && sched_any_later())
-		f = worker_look_before_later(w, self);
-	if (f || w->solo)
-		return f;
-	now = time_monotonic();
-	budget = idle_policy_budget(&w->policy, now);
-	if (budget && atomic_exchange_explicit(&w->owes, false, memory_order_relaxed)) {
-		f = worker_give_way(w, self);
-		if (f)
-			return f;
-		now = time_monotonic();
-	}
-	if (budget && spinner_enter()) {
-		f = worker_spin(w, self, now, budget);
-		atomic_fetch_sub(&spinners, 1);
-	}
-	if (!f)
-		atomic_store_explicit(&w->searched, true, memory_order_relaxed);
-	return f;
 }
 
 /* --- sleeping ----------------------------------------------------------------- */
@@ -272,7 +92,7 @@ static void worker_wait(struct worker *w, u32 seen, u64 limit)
 /* What the source has put off cannot wait for this worker any longer. */
 static void worker_rest(void)
 {
-	const struct sched_source *s = atomic_load_explicit(&source, memory_order_acquire);
+	const struct sched_source *s = sched_source();
 
 	if (s && s->rest)
 		s->rest();
@@ -296,6 +116,14 @@ static void worker_sleep(struct worker *w, u64 limit)
 }
 
 /* --- which CPU ---------------------------------------------------------------- */
+
+void worker_unbind(struct worker *w)
+{
+	if (!atomic_load_explicit(&w->bound, memory_order_relaxed))
+		return;
+	atomic_store_explicit(&w->bound, false, memory_order_relaxed);
+	host_cpu_any();
+}
 
 void sched_woke(unsigned cpu)
 {
@@ -364,7 +192,7 @@ static void *worker_main(void *arg)
  */
 bool worker_away_begin(_Atomic u32 *word)
 {
-	const struct sched_source *s = atomic_load_explicit(&source, memory_order_acquire);
+	const struct sched_source *s = sched_source();
 	const struct worker *w = worker_self();
 
 	if (!w || w->solo || nworkers != 1 || (s && s->one_thread) || runq_length() ||

@@ -98,7 +98,7 @@ static const struct sentry_rule rules[] = {
 	{SYS_epoll_wait, ALWAYS, "base/reactor: wait for host files", NO_ARGS},
 	{SYS_epoll_ctl, ALWAYS, "base/reactor: what to wait for", NO_ARGS},
 	{SYS_poll, ALWAYS, "base/host: is a host file ready", NO_ARGS},
-	{SYS_sched_yield, SYSTRAP, "base/worker: lets a guest run that it has woken on its CPU", NO_ARGS},
+	{SYS_sched_yield, SYSTRAP, "base/worker_search: lets a guest run that it has woken on its CPU", NO_ARGS},
 	{SYS_sched_setaffinity, SYSTRAP, "base/worker: off the CPU of the guest that it serves",
 	 1, {ARG_EQ(0, 0)}},
 	{SYS_restart_syscall, ALWAYS, "the host resumes timed waits by it after a stop", NO_ARGS},
