@@ -152,11 +152,25 @@ u64 inode_shrinks(void)
 	return atomic_load(&shrinks);
 }
 
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+static bool same_attr(const struct attr *a, const struct attr *b)
+{
+	return a->mode == b->mode && a->nlink == b->nlink && a->uid == b->uid && a->gid == b->gid &&
+	       a->rdev == b->rdev && a->size == b->size && a->blocks == b->blocks &&
+	       a->blksize == b->blksize && same_time(&a->atime, &b->atime) &&
+	       same_time(&a->mtime, &b->mtime) && same_time(&a->ctime, &b->ctime) &&
+	       same_time(&a->btime, &b->btime);
+}
+
 void inode_replace_attr_locked(struct inode *i, const struct attr *a)
 {
 	const size_t rest = offsetof(struct attr, mode) + sizeof(a->mode);
 
-	if (memcmp(&i->attr, a, sizeof(*a)) == 0)
+	if (same_attr(&i->attr, a))
 		return;
 	/* inode_mode() reads without the lock. */
 	static_assert(offsetof(struct attr, mode) == 0, "the rest is copied as one piece");
