@@ -182,25 +182,27 @@ void sched_enqueue(struct fiber *f)
 	sched_notify(runq_push(f));
 }
 
-void sched_wake_fiber(struct fiber *f, u32 token)
+/* True if that ends f's park: then it is the caller's to queue. */
+static bool give_token(struct fiber *f, u32 token)
 {
 	u32 old = atomic_fetch_or(&f->state, token);
 
-	if ((old & FIBER_PARKED) && !(old & (FIBER_QUEUED | FIBER_TOKENS)))
+	return (old & FIBER_PARKED) && !(old & (FIBER_QUEUED | FIBER_TOKENS));
+}
+
+void sched_wake_fiber(struct fiber *f, u32 token)
+{
+	if (give_token(f, token))
 		sched_enqueue(f);
 }
 
 void sched_wake_fiber_later(struct fiber *f, u32 token)
 {
 	const struct worker *w = worker_self();
-	u32 old;
 
-	if (!w || !w->only) {
+	if (!w || !w->only)
 		sched_wake_fiber(f, token);
-		return;
-	}
-	old = atomic_fetch_or(&f->state, token);
-	if ((old & FIBER_PARKED) && !(old & (FIBER_QUEUED | FIBER_TOKENS)))
+	else if (give_token(f, token))
 		later_push(f);
 }
 

@@ -92,17 +92,26 @@ static bool guests_crowded(u64 *since, u64 now)
 	return now - *since >= CROWDED_NS;
 }
 
-static struct fiber *worker_spin(struct worker *w, struct fiber *self, u64 start, u64 budget)
+/* As many looks as one at the clock costs. */
+static struct fiber *worker_looks(struct worker *w, struct fiber *self)
 {
 	struct fiber *f = NULL;
+
+	for (unsigned i = 0; !f && i < POLLS_PER_CLOCK_READ; i++) {
+		__builtin_ia32_pause();
+		worker_poll(w, false);
+		f = worker_found(self);
+	}
+	return f;
+}
+
+static struct fiber *worker_spin(struct worker *w, struct fiber *self, u64 start, u64 budget)
+{
+	struct fiber *f;
 	u64 now = start, last, crowded = 0;
 
 	do {
-		for (unsigned i = 0; !f && i < POLLS_PER_CLOCK_READ; i++) {
-			__builtin_ia32_pause();
-			worker_poll(w, false);
-			f = worker_found(self);
-		}
+		f = worker_looks(w, self);
 		last = now;
 		now = time_monotonic();
 		if (!f && timers_next() <= now) {
@@ -139,14 +148,10 @@ static struct fiber *worker_give_way(struct worker *w, struct fiber *self)
 static struct fiber *worker_look_before_later(struct worker *w, struct fiber *self)
 {
 	u64 start = time_monotonic();
-	struct fiber *f = NULL;
+	struct fiber *f;
 
 	do
-		for (unsigned i = 0; !f && i < POLLS_PER_CLOCK_READ; i++) {
-			__builtin_ia32_pause();
-			worker_poll(w, false);
-			f = worker_found(self);
-		}
+		f = worker_looks(w, self);
 	while (!f && time_monotonic() - start < LATER_LOOK_NS);
 	if (f)
 		return f;

@@ -142,10 +142,13 @@ void read_cache_drop(void)
 {
 	struct read_block *b;
 
-	do {
-		lock_acquire(&cache_lock);
+	{
+		lock_guard(&cache_lock);
 		memset(missed, 0, sizeof(missed));
 		missed_count = 0;
+	}
+	do {
+		lock_acquire(&cache_lock);
 		b = TAILQ_FIRST(&all_blocks);
 		if (b)
 			take_out_locked(b);

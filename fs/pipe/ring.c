@@ -291,10 +291,10 @@ static void judge_locked(struct pipe *p)
 {
 	if (p->put_off > 1)
 		p->credit = min_of(p->credit + 2, PIPE_CREDIT_MAX);
-	else if (p->put_off == 1 && p->credit-- == 0) {
-		p->credit = 0;
+	else if (p->put_off == 1 && p->credit)
+		p->credit--;
+	else if (p->put_off == 1)
 		p->prompt = PIPE_PROMPT_MAX;
-	}
 	p->put_off = 0;
 }
 

@@ -44,6 +44,18 @@ static bool settled(struct systrap_thread *t)
 	return true;
 }
 
+/* t: NULL if there is none after all. */
+static void has_come(struct platform_space *s, struct systrap_thread *t)
+{
+	lock_guard(&spare_lock);
+	ready_space = s;
+	ready = t;
+	coming = false;
+	if (waiter)
+		fiber_unpark(waiter);
+	waiter = NULL;
+}
+
 static void bear(bool settle)
 {
 	struct platform_space *s = NULL;
@@ -56,13 +68,7 @@ static void bear(bool settle)
 		space_thread_remove(t);
 		t = NULL;
 	}
-	lock_guard(&spare_lock);
-	ready_space = s;
-	ready = t;
-	coming = false;
-	if (waiter)
-		fiber_unpark(waiter);
-	waiter = NULL;
+	has_come(s, t);
 }
 
 /* If that fails, it will fail again, for who can report it. */

@@ -338,6 +338,17 @@ COMPAT_INLINE const char *tmp_enter(void)
 }
 
 /* Create a file with these contents; its mode is 0644. */
+/* The name in the folder; the last four results of a thread stay. */
+COMPAT_INLINE const char *path_in(const char *folder, const char *name)
+{
+	static _Thread_local char buf[4][300];
+	static _Thread_local unsigned next;
+	char *p = buf[next++ % 4];
+
+	snprintf(p, sizeof(buf[0]), "%s/%s", folder, name);
+	return p;
+}
+
 COMPAT_INLINE void put_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);

@@ -24,12 +24,7 @@ static const char *own;
 
 COMPAT_INLINE const char *at(const char *name)
 {
-	static _Thread_local char buf[4][300];
-	static _Thread_local unsigned next;
-	char *p = buf[next++ % 4];
-
-	snprintf(p, sizeof(buf[0]), "%s/%s", base, name);
-	return p;
+	return path_in(base, name);
 }
 
 /* --- what it says, asked in two ways ------------------------------------------------------ */

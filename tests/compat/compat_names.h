@@ -13,12 +13,7 @@ static char base[32];
 
 COMPAT_INLINE const char *at(const char *name)
 {
-	static _Thread_local char buf[4][200];
-	static _Thread_local unsigned next;
-	char *p = buf[next++ % 4];
-
-	snprintf(p, sizeof(buf[0]), "%s/%s", base, name);
-	return p;
+	return path_in(base, name);
 }
 
 COMPAT_INLINE long ask(int how, const char *path)

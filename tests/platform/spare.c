@@ -80,14 +80,7 @@ static const char *coming_fault(void)
 	mini_spawn(guest_exit, 0);
 	awaited = comes_true(is_awaited);
 	more = systrap_stats.forks != forks;
-	lock_acquire(&spare_lock);
-	ready_space = s;
-	ready = t;
-	coming = false;
-	if (waiter)
-		fiber_unpark(waiter);
-	waiter = NULL;
-	lock_release(&spare_lock);
+	has_come(s, t);
 	if (!mini_wait() || mini.deaths)
 		return "the guest that waited for one did not run";
 	if (!awaited)
