@@ -279,8 +279,7 @@ void platform_thread_answer_lasts(struct platform_thread *t, u32 seen)
 		platform->answer_lasts(t, seen);
 }
 
-void platform_thread_stat_lasts(struct platform_thread *t, u32 seen,
-                                const struct platform_told *attr)
+void platform_thread_stat_lasts(struct platform_thread *t, u32 seen, const struct told *attr)
 {
 	if (platform->stat_lasts)
 		platform->stat_lasts(t, seen, attr);

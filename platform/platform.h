@@ -26,6 +26,7 @@
  * copied once and checked before it is handed up.
  */
 #pragma once
+#include "base/told.h"
 #include "base/types.h"
 #include "base/uspace.h"
 #include <signal.h>
@@ -272,14 +273,11 @@ void platform_thread_answer_fd(struct platform_thread *t, unsigned fd, u32 answe
  * as theirs are among PLATFORM_TOLD_WORDS others. A regular file or a directory.
  */
 #define PLATFORM_TOLD_WORDS 1024
-struct platform_told {
-	u32 word, seen;
-};
 struct platform_file {
 	struct stat st;
 	u32 flags; /* F_GETFL */
 	bool cloexec;
-	struct platform_told of_fd, of_attr, of_flags;
+	struct told of_fd, of_attr, of_flags;
 };
 /* As platform_fd_words. */
 _Atomic u32 *platform_told_words(void);
@@ -304,8 +302,7 @@ void platform_thread_answer_lasts(struct platform_thread *t, u32 seen);
  * The same of a stat, lstat or newfstatat that succeeds, and has written the attributes and nothing
  * else to guest memory: as long as a word of platform_told_words is what it was, too.
  */
-void platform_thread_stat_lasts(struct platform_thread *t, u32 seen,
-                                const struct platform_told *attr);
+void platform_thread_stat_lasts(struct platform_thread *t, u32 seen, const struct told *attr);
 /* What uname(2) answers to threads whose identity says so; one caller at a time. */
 struct new_utsname;
 void platform_set_names(const struct new_utsname *names);

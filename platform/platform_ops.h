@@ -53,7 +53,7 @@ struct platform_ops {
 	bool (*told_used)(struct platform_thread *t);
 	_Atomic u32 *(*name_word)(void);
 	void (*answer_lasts)(struct platform_thread *t, u32 seen);
-	void (*stat_lasts)(struct platform_thread *t, u32 seen, const struct platform_told *attr);
+	void (*stat_lasts)(struct platform_thread *t, u32 seen, const struct told *attr);
 	int (*usage)(struct platform_thread *t, struct rusage *out);
 	u64 (*space_cpu_time)(struct platform_space *s);
 	int (*run)(struct platform_thread *t, struct event *event, int *failed_op);

@@ -40,24 +40,17 @@ void stat_fill(struct stat *st, const struct inode *i, const struct attr *a)
 	st->st_ctim = a->ctime;
 }
 
-static struct platform_told told_at(const struct told *t)
-{
-	return (struct platform_told){.word = t->word, .seen = t->seen};
-}
-
 /*
  * False: that is not for others to give again. What owners are called may change while the maps of
  * the caller's user namespace are not written; until then its stub answers nothing.
  */
-static bool tell_attr(struct task *t, struct inode *i, struct stat *st, struct platform_told *out)
+static bool tell_attr(struct task *t, struct inode *i, struct stat *st, struct told *out)
 {
-	struct told told;
 	struct attr a;
 
-	if (!platform_thread_answers(t->thread) || !inode_attr_tell(i, &a, &told))
+	if (!platform_thread_answers(t->thread) || !inode_attr_tell(i, &a, out))
 		return false;
 	stat_fill(st, i, &a);
-	*out = told_at(&told);
 	return true;
 }
 
@@ -65,17 +58,15 @@ bool stat_tell(struct task *t, int fd, struct file *f, struct stat *st)
 {
 	struct platform_file p;
 	struct fdtable_told slot;
-	struct told told;
 
 	if (fd >= FDTABLE_TOLD || !tell_attr(t, f->inode, st, &p.of_attr))
 		return false;
 	p.st = *st;
-	p.flags = file_tell_flags(f, &told);
-	p.of_flags = told_at(&told);
+	p.flags = file_tell_flags(f, &p.of_flags);
 	/* No longer, or not yet: then it stays untold. */
 	if (!fdtable_tell(t->caller.files, fd, f, &slot))
 		return true;
-	p.of_fd = (struct platform_told){.word = slot.word, .seen = slot.seen};
+	p.of_fd = slot.at;
 	p.cloexec = slot.cloexec;
 	platform_thread_tell_file(t->thread, (unsigned)fd, &p);
 	return true;
@@ -83,7 +74,7 @@ bool stat_tell(struct task *t, int fd, struct file *f, struct stat *st)
 
 bool stat_tell_named(struct task *t, struct inode *i, struct stat *st)
 {
-	struct platform_told told;
+	struct told told;
 
 	if (!t->caller.walk_lasts || !tell_attr(t, i, st, &told))
 		return false;

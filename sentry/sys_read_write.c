@@ -46,7 +46,8 @@ static void tell_platform(struct task *t, int fd, struct file *f)
 		answers &= ~(u32)FD_TAKES_ALL;
 	if (fd < PLATFORM_FD_ANSWERS && fdtable_tell(t->caller.files, fd, f, &told) &&
 	    !notify_anybody())
-		platform_thread_answer_fd(t->thread, (unsigned)fd, answers, told.word, told.seen);
+		platform_thread_answer_fd(t->thread, (unsigned)fd, answers, told.at.word,
+		                          told.at.seen);
 }
 
 /* What access_ok() refuses, before anything else is looked at (fs/read_write.c vfs_read). */

@@ -108,8 +108,8 @@ bool fdtable_tell(struct fdtable *t, int fd, const struct file *f, struct fdtabl
 	if (t->slots->files[fd] != f)
 		return false;
 	t->told |= 1ULL << fd;
-	out->word = tell_word(t, (u32)fd);
-	out->seen = atomic_load(&tell_words[out->word]);
+	out->at.word = tell_word(t, (u32)fd);
+	out->at.seen = atomic_load(&tell_words[out->at.word]);
 	out->cloexec = bit_test(t->slots->cloexec, (u32)fd);
 	return true;
 }

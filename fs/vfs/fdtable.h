@@ -4,6 +4,7 @@
 #pragma once
 #include "base/lock.h"
 #include "base/ref.h"
+#include "base/told.h"
 #include "base/types.h"
 
 struct file;
@@ -43,12 +44,13 @@ void fdtable_close_on_exec(struct fdtable *t);
 /*
  * For who answers calls of a descriptor in the sentry's place (base/fd_answer.h). words: n of them,
  * a power of two and at least FDTABLE_TOLD, set once at start. fdtable_tell: true if fd is f, and
- * words[word] will no longer be `seen` once it is not, or its close-on-exec flag another, before
- * whoever changes that returns; fd < FDTABLE_TOLD. fdtable_untell: whatever has been told is void.
+ * words[at.word] will no longer be at.seen once it is not, or its close-on-exec flag another,
+ * before whoever changes that returns; fd < FDTABLE_TOLD. fdtable_untell: whatever has been told is
+ * void.
  */
 #define FDTABLE_TOLD 64
 struct fdtable_told {
-	u32 word, seen;
+	struct told at;
 	bool cloexec;
 };
 void fdtable_tell_by(_Atomic u32 *words, u32 n);

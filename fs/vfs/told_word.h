@@ -10,12 +10,7 @@
  * between the first two.
  */
 #pragma once
-#include "base/types.h"
-
-/* What a word was. */
-struct told {
-	u32 word, seen;
-};
+#include "base/told.h"
 
 /* n words, a power of two, that others can see; once, at start. NULL: nobody is told anything. */
 void told_words_keep(_Atomic u32 *words, u32 n);

@@ -110,11 +110,6 @@ enum stub_verb {
 /* The same of a file's attributes, the only segment, as long as `attr` says so, too. */
 #define REPLY_STAT_LASTS 16u
 
-/* Something that is told holds as long as the word of its kind is `seen`. */
-struct told_at {
-	u32 word, seen;
-};
-
 struct stub_op {
 	/* Most operations: one line. */
 	u32 kind;
@@ -147,8 +142,8 @@ struct stub_reply {
 	u32 segments;
 	u32 epoch;
 	union {
-		u64 seq; /* echoed in ops_done when the operations have been carried out */
-		struct told_at attr; /* REPLY_STAT_LASTS, where there are none */
+		u64 seq;          /* echoed in ops_done when the operations have been carried out */
+		struct told attr; /* REPLY_STAT_LASTS, where there are none */
 	};
 	struct stub_segment segment[STUB_OUT_SEGMENTS]; /* one of them in the state's line */
 	u64 arg[4];
@@ -172,7 +167,7 @@ struct fd_told {
 struct file_told {
 	u32 fd; /* 1 + the descriptor; 0: nothing is told */
 	u32 flags, cloexec, pad;
-	struct told_at of_fd, of_attr, of_flags; /* of all; of st; of flags */
+	struct told of_fd, of_attr, of_flags; /* of all; of st; of flags */
 	u64 pad2;
 	struct stat st;
 };
@@ -205,7 +200,7 @@ struct name_stat {
 	struct name_call call;
 	u64 whose;
 	u32 epoch, pad;
-	struct told_at attr;
+	struct told attr;
 	struct stat st;
 	u8 name[64];
 };

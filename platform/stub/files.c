@@ -12,7 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
-static bool holds(const _Atomic u32 *words, u32 n, const struct told_at *at)
+static bool holds(const _Atomic u32 *words, u32 n, const struct told *at)
 {
 	return words[at->word % n] == at->seen;
 }

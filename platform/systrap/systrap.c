@@ -180,11 +180,6 @@ static bool answers(const struct platform_thread *pt)
 	return container_of(pt, const struct systrap_thread, base)->direct;
 }
 
-static struct told_at told_at(const struct platform_told *t)
-{
-	return (struct told_at){.word = t->word, .seen = t->seen};
-}
-
 /* The lines were the stub's last, if it has looked at them. */
 static void tell_file(struct platform_thread *pt, unsigned fd, const struct platform_file *f)
 {
@@ -192,9 +187,9 @@ static void tell_file(struct platform_thread *pt, unsigned fd, const struct plat
 	out->fd = fd + 1;
 	out->flags = f->flags;
 	out->cloexec = f->cloexec;
-	out->of_fd = told_at(&f->of_fd);
-	out->of_attr = told_at(&f->of_attr);
-	out->of_flags = told_at(&f->of_flags);
+	out->of_fd = f->of_fd;
+	out->of_attr = f->of_attr;
+	out->of_flags = f->of_flags;
 	out->st = f->st;
 }
 
@@ -218,12 +213,12 @@ static void answer_lasts(struct platform_thread *pt, u32 seen)
 	t->answer_epoch = seen;
 }
 
-static void stat_lasts(struct platform_thread *pt, u32 seen, const struct platform_told *attr)
+static void stat_lasts(struct platform_thread *pt, u32 seen, const struct told *attr)
 {
 	struct systrap_thread *t = systrap_thread(pt);
 	t->stat_lasts = true;
 	t->answer_epoch = seen;
-	t->stat_told = told_at(attr);
+	t->stat_told = *attr;
 }
 
 const struct platform_ops systrap_platform = {

@@ -79,7 +79,7 @@ struct systrap_thread {
 	/* The next reply's answer lasts, as it was found in that epoch of names. */
 	bool answer_lasts, stat_lasts;
 	u32 answer_epoch;
-	struct told_at stat_told; /* and the attributes in it */
+	struct told stat_told; /* and the attributes in it */
 
 	struct permits *permits; /* permit.c; NULL: not asked for */
 

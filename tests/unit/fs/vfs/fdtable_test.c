@@ -184,9 +184,9 @@ Test(fdtable, who_was_told_learns_of_changes)
 #define CHANGES(what)                                                                              \
 	do {                                                                                       \
 		cr_assert(fdtable_tell(t, (int)i, f, &told));                                      \
-		cr_assert_eq(words[told.word], told.seen);                                         \
+		cr_assert_eq(words[told.at.word], told.at.seen);                                   \
 		what;                                                                              \
-		cr_assert_neq(words[told.word], told.seen);                                        \
+		cr_assert_neq(words[told.at.word], told.at.seen);                                  \
 	} while (0)
 	i = 0;
 	CHANGES(ok(fdtable_close(t, 0)));
@@ -203,7 +203,7 @@ Test(fdtable, who_was_told_learns_of_changes)
 	CHANGES(ok(fdtable_set_cloexec(t, 4, false)));
 	cr_assert(fdtable_tell(t, 4, f, &told) && !told.cloexec);
 	ok(fdtable_set_cloexec(t, 4, false));
-	cr_assert_eq(words[told.word], told.seen, "nothing has changed");
+	cr_assert_eq(words[told.at.word], told.at.seen, "nothing has changed");
 	CHANGES(ok(fdtable_close_range(t, 4, 4, true)));
 	CHANGES(fdtable_close_on_exec(t));
 
@@ -212,15 +212,15 @@ Test(fdtable, who_was_told_learns_of_changes)
 	cr_assert(fdtable_tell(t, 4, f, &told));
 	copy = fdtable_copy(t, FDTABLE_MAX);
 	ok(fdtable_close(copy, 4));
-	cr_assert_eq(words[told.word], told.seen);
+	cr_assert_eq(words[told.at.word], told.at.seen);
 	fdtable_put(copy);
 	/* Nor that of another descriptor, whether anybody was told of it or not. */
 	ok(fdtable_close(t, 1));
 	cr_assert_eq(fdtable_install(t, file_get(f), 5, 1024, false), 5);
 	cr_assert(fdtable_tell(t, 5, f, &other_told));
 	ok(fdtable_close(t, 5));
-	cr_assert_neq(words[other_told.word], other_told.seen);
-	cr_assert_eq(words[told.word], told.seen);
+	cr_assert_neq(words[other_told.at.word], other_told.at.seen);
+	cr_assert_eq(words[told.at.word], told.at.seen);
 	fdtable_tell_by(NULL, 1);
 	file_put(f);
 	file_put(other);
